@@ -1,0 +1,87 @@
+"""Anomaly scores with where they come from, and the cycle scores that decisions rest on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from jointwatch.core.channel import Channel
+from jointwatch.core.errors import UsageError
+from jointwatch.core.index import Index
+
+__all__ = ["Scores"]
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """One score a row; higher = more anomalous, everywhere.
+
+    Parameters
+    ----------
+    value : (row,) float64.
+    index : one row for every score.
+    detector : name of what scored.
+    channels, contributions : which channels each row of `contributions` (row, channel) speaks of; the
+        share of the score that each channel brought, not negative; both empty if it cannot say.
+    """
+
+    value: np.ndarray
+    index: Index
+    detector: str = ""
+    channels: tuple[Channel, ...] = ()
+    contributions: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        value = np.asarray(self.value, np.float64).copy()
+        if value.shape != (len(self.index),):
+            raise UsageError(f"scores must be ({len(self.index)},), got {value.shape}")
+        if not np.isfinite(value).all():
+            raise UsageError(f"{self.detector or 'detector'} gave a score that is not finite")
+        value.flags.writeable = False
+        object.__setattr__(self, "value", value)
+        object.__setattr__(self, "channels", tuple(self.channels))
+        if self.contributions is not None:
+            parts = np.asarray(self.contributions, np.float64)
+            if parts.shape != (len(value), len(self.channels)):
+                raise UsageError(f"contributions must be (row, channel), got {parts.shape}")
+            object.__setattr__(self, "contributions", parts)
+
+    def __len__(self) -> int:
+        return len(self.value)
+
+    def take(self, rows: np.ndarray | slice) -> Scores:
+        """Rows by position, mask or slice."""
+        parts = None if self.contributions is None else self.contributions[rows]
+        return replace(self, value=self.value[rows], index=self.index.take(rows), contributions=parts)
+
+    def by_cycle(self) -> Scores:
+        """One row a cycle: its highest window score with that window's contributions; times span the cycle's windows.
+
+        >>> import numpy as np
+        >>> text = lambda *names: np.array(names)
+        >>> two = np.array([0.0, 1.0])
+        >>> index = Index(text("a", "a"), text("s", "s"), text("c1", "c1"), text("d", "d"), two, two + 1, two, two + 2,
+        ...               text("normal", "normal"), text("", ""), np.zeros(2), np.zeros(2))
+        >>> Scores(np.array([3.0, 7.0]), index).by_cycle().value.tolist()
+        [7.0]
+        """
+        if len(self) == 0:
+            return self
+        _, first, inverse = np.unique(self.index.cycle, return_index=True, return_inverse=True)
+        order = np.argsort(first, kind="stable")
+        rank = np.empty_like(order)
+        rank[order] = np.arange(len(order))
+        group = rank[inverse]
+        worst = np.lexsort((np.arange(len(self)), -self.value, group))
+        rows = worst[np.searchsorted(group[worst], np.arange(len(order)))]
+        best = self.take(rows)
+        start = np.full(len(order), np.inf)
+        stop = np.full(len(order), -np.inf)
+        np.minimum.at(start, group, self.index.start_s)
+        np.maximum.at(stop, group, self.index.stop_s)
+        columns = {**best.index.columns(), "start_s": start, "stop_s": stop}
+        anomalous = np.zeros(len(order), bool)
+        np.logical_or.at(anomalous, group, self.index.label == "anomalous")
+        columns["label"] = np.where(anomalous, "anomalous", columns["label"])
+        return replace(best, index=Index(**columns))

@@ -1,0 +1,84 @@
+"""What every strategy is: it fits a detector on source robots and makes it ready for a target robot."""
+
+from __future__ import annotations
+
+import copy
+from abc import ABC, abstractmethod
+from typing import Any, Self, final
+
+import numpy as np
+from sklearn.base import BaseEstimator, clone
+
+from jointwatch.core import Scores, Windows
+from jointwatch.core.errors import UsageError
+from jointwatch.windows.normalise import DomainZScore
+
+__all__ = ["Strategy"]
+
+
+class Strategy(BaseEstimator, ABC):
+    """Wraps a detector; `fit` on one or several sources, `adapt` to a target, then score any of them.
+
+    Strategy 5 (per-domain, per-joint, per-signal z-score, clipped) runs under every other strategy, as the
+    method recommends; authors write `_fit` and `_adapt` and see normalised windows only.
+
+    Parameters
+    ----------
+    detector : an estimator with `fit`, `detect` and `score_samples` on windows; it is cloned, never changed.
+    clip_sigma : z-scores are clipped at this many standard deviations.
+    """
+
+    def __init__(self, detector: Any, clip_sigma: float = 5.0) -> None:
+        self.detector = detector
+        self.clip_sigma = clip_sigma
+
+    @abstractmethod
+    def _fit(self, source: Windows) -> None:
+        """Fit `self.detector_` on normalised source windows."""
+
+    @abstractmethod
+    def _adapt(self, target: Windows, labelled: Windows | None) -> None:
+        """Change `self.detector_` (already a copy) with normalised target windows; `target` is not to be
+        trusted to have labels, `labelled` are the few that have."""
+
+    @final
+    def fit(self, source: Windows) -> Self:
+        """Fit on source windows of one or more domains (column `domain`)."""
+        self.normaliser_ = DomainZScore(clip_sigma=self.clip_sigma).fit(source)
+        self.detector_ = clone(self.detector)
+        self._fit(self.normaliser_.transform(source))
+        return self
+
+    @final
+    def adapt(self, target: Windows, labelled: Windows | None = None) -> Self:
+        """A new strategy that is ready for the target; this one stays as it is.
+
+        Parameters
+        ----------
+        target : windows of the target, taken as mostly normal; labels are not looked at.
+        labelled : the few target windows whose labels may be used.
+        """
+        if not hasattr(self, "detector_"):
+            raise UsageError(f"{type(self).__name__} must be fitted on a source before it is adapted")
+        adapted = copy.deepcopy(self)
+        adapted.normaliser_ = adapted.normaliser_.adapt(target)
+        adapted._adapt(
+            adapted.normaliser_.transform(target),
+            None if labelled is None else adapted.normaliser_.transform(labelled),
+        )
+        return adapted
+
+    @final
+    def score_samples(self, windows: Windows) -> np.ndarray:
+        """(window,) scores; higher = more anomalous."""
+        return self.detector_.score_samples(self.normaliser_.transform(windows))
+
+    @final
+    def detect(self, windows: Windows) -> Scores:
+        """Scores with their index and contributions."""
+        return self.detector_.detect(self.normaliser_.transform(windows))
+
+    @property
+    def name(self) -> str:
+        """Catalog name: the stem of the file the strategy lives in."""
+        return type(self).__module__.rpartition(".")[2]
