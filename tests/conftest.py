@@ -1,0 +1,70 @@
+"""Fixtures shared by all tests."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from jointwatch.core import Channel, Condition, Cycle, Label, Quantity, Recording, Robot
+
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """Folder of the measured recordings; the test is skipped where it is absent."""
+    folder = Path(os.environ.get("JOINTWATCH_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"measured recordings not found at {folder}; set JOINTWATCH_DATA")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def arm_recording() -> Callable[..., Recording]:
+    """Factory of small seeded recordings: a reciprocating arm with friction-like currents.
+
+    arm_recording(seed=0, joints=2, cycles=6, rate_hz=100.0, cycle_s=2.0, unit="arm-1", session="s1", brand="demo",
+                  noise_a=0.02, faulty=()) ; `faulty` = numbers of cycles with extra friction on joint 1, labelled anomalous.
+    """
+
+    def make(
+        seed: int = 0,
+        joints: int = 2,
+        cycles: int = 6,
+        rate_hz: float = 100.0,
+        cycle_s: float = 2.0,
+        unit: str = "arm-1",
+        session: str = "s1",
+        brand: str = "demo",
+        noise_a: float = 0.02,
+        faulty: tuple[int, ...] = (),
+    ) -> Recording:
+        rng = np.random.default_rng(seed)
+        per_cycle = round(cycle_s * rate_hz)
+        time_s = np.arange(cycles * per_cycle) / rate_hz
+        phase = 2 * np.pi * time_s / cycle_s
+        number = np.arange(len(time_s)) // per_cycle
+        channels, rows = [], []
+        for joint in range(1, joints + 1):
+            position = np.sin(phase + joint)
+            velocity = np.cos(phase + joint) * 2 * np.pi / cycle_s
+            friction = np.where(np.isin(number, faulty) & (joint == 1), 1.5, 1.0) * 0.5
+            current = 0.3 * joint * position + friction * np.tanh(velocity / 0.1) + noise_a * rng.standard_normal(len(time_s))
+            rows += [position, velocity, current]
+            channels += [Channel(q, joint) for q in (Quantity.POSITION, Quantity.VELOCITY, Quantity.CURRENT)]
+        marks = tuple(
+            Cycle(
+                c * cycle_s,
+                (c + 1) * cycle_s,
+                Condition(Label.ANOMALOUS, "friction", 1, 0.5) if c in faulty else Condition(Label.NORMAL),
+            )
+            for c in range(cycles)
+        )
+        robot = Robot.of(brand, "arm", unit, joints)
+        return Recording(time_s, np.stack(rows), tuple(channels), robot, session, cycles=marks)
+
+    return make
