@@ -1,1 +1,26 @@
-"""cli."""
+"""The command line: one command a file, no logic."""
+
+from __future__ import annotations
+
+import typer
+
+from jointwatch.cli.adapt import adapt
+from jointwatch.cli.catalog import catalog
+from jointwatch.cli.demo import demo
+from jointwatch.cli.fit import fit
+from jointwatch.cli.inspect import inspect
+from jointwatch.cli.score import score
+from jointwatch.cli.study import SETTINGS, study
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    name="jointwatch",
+    help="Robot-joint health for mixed fleets: learn on one robot, be trusted on the next.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+for function in (inspect, fit, adapt, score, catalog, demo):
+    app.command()(function)
+app.command(context_settings=SETTINGS)(study)

@@ -29,10 +29,12 @@ class Detector(BaseEstimator, ABC):
 
     minimum_windows: int = 2
     needs_labels: bool = False
+    uses_labels: bool = False
 
     @abstractmethod
     def _fit(self, windows: Windows) -> None:
-        """Learn what normal is. Detectors that do not need labels get normal windows only."""
+        """Learn what normal is. Only detectors that need or use labels (`needs_labels`, `uses_labels`: take them
+        where there are some) get anomalous windows as well."""
 
     @abstractmethod
     def _score(self, windows: Windows) -> np.ndarray:
@@ -54,12 +56,13 @@ class Detector(BaseEstimator, ABC):
         """
         windows = as_windows(X, y)
         windows = windows[windows.index.label != "uncertain"]
-        if not self.needs_labels:
-            windows = windows.normal()
-        if len(windows) < self.minimum_windows:
+        normal = windows.normal()
+        if len(normal) < self.minimum_windows:
             raise NotEnoughData(
-                f"fitting {type(self).__name__}", needed=self.minimum_windows, have=len(windows), unit="normal windows"
+                f"fitting {type(self).__name__}", needed=self.minimum_windows, have=len(normal), unit="normal windows"
             )
+        if not (self.needs_labels or self.uses_labels):
+            windows = normal
         self.channels_ = windows.channels
         self.length_ = windows.shape[2]
         self._fit(windows)

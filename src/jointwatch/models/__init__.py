@@ -1,1 +1,1 @@
-"""models."""
+"""Networks, one a file, without training code: batch -> outputs."""

@@ -1,1 +1,1 @@
-"""training."""
+"""The one fit loop with what it needs: batches, objectives, seeds, checkpoints, progress, synthetic anomalies."""

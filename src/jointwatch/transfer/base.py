@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from typing import Any, Self, final
 
 import numpy as np
@@ -38,8 +39,8 @@ class Strategy(BaseEstimator, ABC):
 
     @abstractmethod
     def _adapt(self, target: Windows, labelled: Windows | None) -> None:
-        """Change `self.detector_` (already a copy) with normalised target windows; `target` is not to be
-        trusted to have labels, `labelled` are the few that have."""
+        """Change `self.detector_` (already a copy) with normalised target windows. All of `target` say `normal`:
+        their labels are taken off before they come here. `labelled` are the few that have some."""
 
     @final
     def fit(self, source: Windows) -> Self:
@@ -61,6 +62,7 @@ class Strategy(BaseEstimator, ABC):
         if not hasattr(self, "detector_"):
             raise UsageError(f"{type(self).__name__} must be fitted on a source before it is adapted")
         adapted = copy.deepcopy(self)
+        target = _without_labels(target)
         adapted.normaliser_ = adapted.normaliser_.adapt(target)
         adapted._adapt(
             adapted.normaliser_.transform(target),
@@ -82,3 +84,16 @@ class Strategy(BaseEstimator, ABC):
     def name(self) -> str:
         """Catalog name: the stem of the file the strategy lives in."""
         return type(self).__module__.rpartition(".")[2]
+
+
+def _without_labels(windows: Windows) -> Windows:
+    """The same windows, all said to be normal: what is not there cannot leak."""
+    count = len(windows)
+    index = replace(
+        windows.index,
+        label=np.full(count, "normal"),
+        fault=np.full(count, ""),
+        joint=np.zeros(count, np.int64),
+        severity=np.full(count, np.nan),
+    )
+    return replace(windows, index=index)

@@ -1,0 +1,84 @@
+"""What every command shares: the console, errors as one clear line with an exit code, reading with progress."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+
+from jointwatch.core import Recording
+from jointwatch.core.errors import (
+    InputError,
+    JointwatchError,
+    MissingExtra,
+    ModelFileError,
+    NotEnoughData,
+    UsageError,
+)
+
+__all__ = ["EXIT_CODES", "command", "console", "errors", "progress", "read", "written"]
+
+console = Console()
+errors = Console(stderr=True)
+
+EXIT_CODES: dict[type[JointwatchError], int] = {
+    UsageError: 2,
+    InputError: 3,
+    NotEnoughData: 4,
+    MissingExtra: 5,
+    ModelFileError: 6,
+}
+
+
+def command(function: Callable[..., None]) -> Callable[..., None]:
+    """A command whose jointwatch errors end in one line on standard error and the exit code of their base."""
+
+    @functools.wraps(function)
+    def run(*args: Any, **kwargs: Any) -> None:
+        try:
+            function(*args, **kwargs)
+        except JointwatchError as error:
+            errors.print("[bold red]Error:[/]", end=" ")
+            errors.print(str(error), markup=False, highlight=False, soft_wrap=True)
+            raise typer.Exit(next(code for base, code in EXIT_CODES.items() if isinstance(error, base))) from None
+        except KeyboardInterrupt:
+            errors.print("[yellow]Stopped.[/] Finished steps are kept where the command can be resumed.")
+            raise typer.Exit(130) from None
+
+    return run
+
+
+@contextmanager
+def progress(what: str) -> Iterator[Callable[[int, int, str], None]]:
+    """A progress bar driven by calls (done, total, text)."""
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=errors, transient=True) as bar:
+        task = bar.add_task(what, total=None)
+
+        def step(done: int, total: int, text: str = "") -> None:
+            bar.update(task, completed=done, total=total, description=f"{what} {text}".rstrip())
+
+        yield step
+
+
+def read(path: Path, columns: Path | None = None) -> list[Recording]:
+    """All recordings at a path; what was ignored or failed is shown, and a path without any is an error."""
+    from jointwatch import recordings
+
+    with progress("reading") as step:
+        reading = recordings.read(path, columns=columns, progress=step)
+        found = list(reading)
+    for line in reading.summary():
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    return found
+
+
+def written(path: Path) -> None:
+    """Says where a result lies."""
+    console.print(f"written: {path}", markup=False, highlight=False, soft_wrap=True)

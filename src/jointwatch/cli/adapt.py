@@ -1,0 +1,31 @@
+"""Carry a fitted model to another robot."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from jointwatch.cli._shared import command, console, read, written
+
+__all__ = ["adapt"]
+
+
+@command
+def adapt(
+    model: Annotated[Path, typer.Argument(help="Folder of the model to carry over.")],
+    path: Annotated[Path, typer.Argument(help="Recordings of the target robot, mostly healthy.")],
+    out: Annotated[Path, typer.Option(help="Folder to write the adapted model to.")],
+    columns: Annotated[Path | None, typer.Option(help="Column map (YAML) for CSV or HDF5.")] = None,
+) -> None:
+    """Carry a fitted model to another robot; the first model stays as it is."""
+    from jointwatch.bundle import load, save
+
+    monitor = load(model)
+    recordings = read(path, columns)
+    with console.status("adapting"):
+        adapted = monitor.adapt(recordings)
+    for line in adapted.summary():
+        console.print(line, markup=False, highlight=False)
+    written(save(adapted, out))

@@ -1,0 +1,35 @@
+"""Score recordings, raise alarms, and write the report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from jointwatch.cli._shared import command, console, read, written
+
+__all__ = ["score"]
+
+
+@command
+def score(
+    model: Annotated[Path, typer.Argument(help="Folder of the model.")],
+    path: Annotated[Path, typer.Argument(help="Recordings to score: a file or folder.")],
+    out: Annotated[Path, typer.Option(help="Folder for scores.parquet, alarms.json and report.html.")],
+    columns: Annotated[Path | None, typer.Option(help="Column map (YAML) for CSV or HDF5.")] = None,
+) -> None:
+    """Score recordings, raise alarms, and write scores.parquet, alarms.json and report.html."""
+    from jointwatch.bundle import load
+    from jointwatch.reports.verdict import write_verdict
+
+    monitor = load(model)
+    recordings = read(path, columns)
+    with console.status("scoring"):
+        verdict = monitor.score(recordings)
+    cycles = len(verdict.cycle_scores)
+    console.print(
+        monitor.shortage_ or f"{len(verdict.alarms)} alarms in {cycles} decisions", markup=False, highlight=False
+    )
+    for file in write_verdict(monitor, verdict, recordings, out):
+        written(file)

@@ -1,0 +1,270 @@
+"""1-D convolutional network with anomaly head, trained on labels or on synthetic anomalies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Literal, Self
+
+import numpy as np
+import torch
+
+from jointwatch.core import Channel, Windows
+from jointwatch.core.errors import NotEnoughData, UsageError
+from jointwatch.detectors.base import Detector
+from jointwatch.models.base import set_memory_format
+from jointwatch.models.cnn1d import Cnn1d
+from jointwatch.training.batch_norm import estimate_statistics
+from jointwatch.training.data import Batch, Shuffled
+from jointwatch.training.loop import fit
+from jointwatch.training.objectives import HeldOut, Supervised, balanced_weights
+from jointwatch.training.options import Options
+from jointwatch.training.seed import generator, seeded
+from jointwatch.training.synthetic_anomalies import disturb
+
+__all__ = ["Cnn"]
+
+_CHUNK = 256  # windows scored at once
+_MINIMUM_STEPS = 8  # of an epoch, so that few windows are gone through several times
+
+
+class Cnn(Detector):
+    """The score is the network's log-odds of anomalous against normal, so it does not saturate.
+
+    Channels are standardised by the training windows (without effect where a strategy has done so) and clipped.
+    With labels of both classes the network learns them, each class counting the same. Where everything is healthy,
+    each batch holds healthy windows and as many disturbed copies of them (`training.synthetic_anomalies`), new
+    ones every time.
+
+    Parameters
+    ----------
+    anomalies : `labels`, `synthetic`, or `auto`: labels if there are anomalous windows, else synthetic.
+    filters, kernels : one entry a layer.
+    epochs, batch_size, learning_rate, weight_decay : of training; an epoch has at least 8 steps.
+    patience : epochs without a better validation loss after which training stops.
+    validation_share : share of the groups held out from training to choose the epoch; 0 = none, last epoch.
+    validation_group : `cycle`, `session` or `unit`: what is never on both sides. With one group nothing is held out.
+    strength_sigma : weakest and strongest synthetic anomaly.
+    clip_sigma : inputs are clipped at this many standard deviations.
+    bfloat16 : see `training.options.Options`; scoring is always in float32.
+    device : where to train: `cpu`, `cuda` or `auto`.
+    seed : of initial weights, held-out groups, batches and synthetic anomalies.
+
+    Attributes
+    ----------
+    network_ : `models.cnn1d.Cnn1d`. mean_, scale_ : (channel,). history_ : losses by epoch, kept epoch, why it ended.
+    anomalies_ : `labels` or `synthetic`. validation_windows_ : how many chose the epoch.
+
+    >>> rng = np.random.default_rng(0)
+    >>> healthy = rng.standard_normal((40, 2, 32)).astype(np.float32)
+    >>> odd = healthy[:10] + 3 * np.sin(np.linspace(0, np.pi, 32))
+    >>> detector = Cnn(filters=(8, 8, 8), epochs=10, learning_rate=0.01).fit(healthy)
+    >>> detector.anomalies_, bool(detector.score_samples(odd).mean() > detector.score_samples(healthy).mean())
+    ('synthetic', True)
+    """
+
+    uses_labels = True
+
+    def __init__(
+        self,
+        anomalies: Literal["auto", "labels", "synthetic"] = "auto",
+        filters: Sequence[int] = (64, 128, 256),
+        kernels: Sequence[int] = (7, 5, 3),
+        epochs: int = 30,
+        batch_size: int = 128,
+        learning_rate: float = 1e-3,
+        weight_decay: float = 1e-3,
+        patience: int | None = 8,
+        validation_share: float = 0.2,
+        validation_group: Literal["cycle", "session", "unit"] = "cycle",
+        strength_sigma: tuple[float, float] = (0.2, 5.0),
+        clip_sigma: float = 5.0,
+        bfloat16: bool | Literal["auto"] = "auto",
+        device: str = "cpu",
+        seed: int = 0,
+    ) -> None:
+        self.anomalies = anomalies
+        self.filters = filters
+        self.kernels = kernels
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.patience = patience
+        self.validation_share = validation_share
+        self.validation_group = validation_group
+        self.strength_sigma = strength_sigma
+        self.clip_sigma = clip_sigma
+        self.bfloat16 = bfloat16
+        self.device = device
+        self.seed = seed
+
+    def _fit(self, windows: Windows) -> None:
+        healthy = windows.normal()
+        self.anomalies_ = self._mode(windows)
+        if self.anomalies_ == "synthetic":
+            windows = healthy
+        self.mean_, self.scale_ = _moments(healthy)
+        with seeded(self.seed):
+            self.network_ = Cnn1d(windows.shape[1], filters=self.filters, kernels=self.kernels)
+        held = self._held_out(windows)
+        self.validation_windows_ = int(held.sum())
+        batches, objective = self._batches(windows[~held], self.anomalies_)
+        validate = HeldOut(objective, self._validation(windows[held])) if held.any() else None
+        history = fit(self.network_, batches, objective, self._options(), validate=validate)
+        self.history_ = asdict(history)
+
+    def fine_tune(
+        self,
+        windows: Windows,
+        *,
+        parameters: Literal["all", "head", "batch_norm"] = "all",
+        reset_batch_norm: bool = False,
+        epochs: int = 10,
+        learning_rate: float = 1e-3,
+    ) -> Self:
+        """Train a fitted detector further, in place, for a fixed number of epochs, on windows of the same layout.
+
+        Windows of both classes are learned by their labels; healthy ones alone get synthetic anomalies.
+        The standardisation stays.
+
+        Parameters
+        ----------
+        parameters : which part of the network: all, the classifier, or batch norms and classifier.
+        reset_batch_norm : forget the running statistics and measure them on `windows`, in their mixture with
+            anomalies, as in training.
+
+        Errors: `NotEnoughData` without a normal window.
+        """
+        self._checked(windows)
+        windows = windows[windows.index.label != "uncertain"]
+        if not len(windows.normal()):
+            raise NotEnoughData("fine-tuning", needed=1, have=0, unit="normal windows")
+        mode = self._mode(windows)
+        batches, objective = self._batches(windows if mode == "labels" else windows.normal(), mode)
+        options = replace(self._options(), epochs=epochs, learning_rate=learning_rate, patience=None)
+        history = fit(self.network_, batches, objective, options, trained=self.network_.part(parameters))
+        if reset_batch_norm:
+            estimate_statistics(self.network_, batches, epoch=epochs)
+        self.history_ = asdict(history)
+        self._rebuild()
+        return self
+
+    def _score(self, windows: Windows) -> np.ndarray:
+        values, mask = self._standardised(windows), torch.tensor(windows.presence)
+        scores = np.empty(len(windows))
+        with torch.inference_mode():
+            for rows in _chunks(len(windows)):
+                logits = self._fast(values[rows], mask[rows])
+                scores[rows] = (logits[:, 1] - logits[:, 0]).numpy()
+        return scores
+
+    def _contributions(self, windows: Windows) -> np.ndarray:
+        """By how much the score falls when a channel is flat at its healthy mean (occlusion); at least 0."""
+        values, mask = self._standardised(windows), torch.tensor(windows.presence)
+        parts = np.zeros(windows.shape[:2])
+        scores = self._score(windows)
+        with torch.inference_mode():
+            for rows in _chunks(len(windows)):
+                for channel in range(windows.shape[1]):
+                    occluded = values[rows].clone()
+                    occluded[:, channel] = 0.0
+                    logits = self._fast(occluded, mask[rows])
+                    parts[rows, channel] = scores[rows] - (logits[:, 1] - logits[:, 0]).numpy()
+        return np.clip(parts, 0.0, None)
+
+    def _rebuild(self) -> None:
+        # The stored network keeps torch's plain memory order, which storage expects; scoring uses the fast one.
+        self._fast = Cnn1d(**self.network_.config()).eval()
+        self._fast.load_state_dict(self.network_.state_dict())
+        set_memory_format(self._fast, channels_last=True)
+
+    def _mode(self, windows: Windows) -> str:
+        if self.anomalies not in ("auto", "labels", "synthetic"):
+            raise UsageError(f"anomalies come from 'auto', 'labels' or 'synthetic', got {self.anomalies!r}")
+        both = set(np.unique(windows.index.label)) == {"normal", "anomalous"}
+        if self.anomalies == "labels" and not both:
+            raise UsageError("anomalies='labels' needs normal and anomalous windows; use 'auto' or 'synthetic'")
+        return "labels" if both and self.anomalies != "synthetic" else "synthetic"
+
+    def _options(self) -> Options:
+        return Options(
+            epochs=self.epochs,
+            learning_rate=self.learning_rate,
+            weight_decay=self.weight_decay,
+            patience=self.patience,
+            seed=self.seed,
+            bfloat16=self.bfloat16,
+            device=self.device,
+        )
+
+    def _standardised(self, windows: Windows) -> torch.Tensor:
+        values = (windows.values - self.mean_[:, None]) / self.scale_[:, None]
+        return torch.from_numpy(np.clip(values, -self.clip_sigma, self.clip_sigma).astype(np.float32))
+
+    def _batch(self, windows: Windows) -> Batch:
+        return replace(Batch.of(windows), values=self._standardised(windows))
+
+    def _batches(self, windows: Windows, mode: str) -> tuple[Shuffled, Supervised]:
+        data = self._batch(windows)
+        if mode == "labels":
+            weights = balanced_weights(data.label.numpy())
+            return Shuffled(data, self.batch_size, self.seed, minimum_steps=_MINIMUM_STEPS), Supervised(weights)
+        half = max(self.batch_size // 2, 1)
+        return Shuffled(data, half, self.seed, self._change(windows), _MINIMUM_STEPS), Supervised()
+
+    def _change(self, windows: Windows) -> _WithAnomalies:
+        low, high = self.strength_sigma
+        return _WithAnomalies(windows.channels, (low, high), self.clip_sigma)
+
+    def _validation(self, windows: Windows) -> Batch:
+        data = self._batch(windows)
+        if self.anomalies_ == "labels":
+            return data
+        copies = max(1, _CHUNK // len(data))  # few windows are disturbed in several ways
+        rows = data.take(np.tile(np.arange(len(data)), copies))
+        return self._change(windows)(rows, generator(self.seed, 0, 0, 1))
+
+    def _held_out(self, windows: Windows) -> np.ndarray:
+        """(window,) True where held out to choose the epoch; whole groups, some of each class."""
+        if self.validation_group not in ("cycle", "session", "unit"):
+            raise UsageError(f"validation groups are cycle, session or unit, got {self.validation_group!r}")
+        if not 0 <= self.validation_share < 1:
+            raise UsageError(f"the share held out for validation is in [0, 1), got {self.validation_share}")
+        group = getattr(windows.index, self.validation_group)
+        anomalous = np.unique(group[windows.index.label == "anomalous"])
+        rng, chosen = generator(self.seed), []
+        for names in (np.setdiff1d(group, anomalous), anomalous):
+            if len(names) == 1 or not self.validation_share:
+                return np.zeros(len(windows), bool)  # a class on one side only would mislead the choice
+            chosen.append(rng.permutation(names)[: max(round(self.validation_share * len(names)), len(names) > 0)])
+        return np.isin(group, np.concatenate(chosen))
+
+
+@dataclass(frozen=True)
+class _WithAnomalies:
+    """Healthy rows followed by a disturbed copy of each."""
+
+    channels: tuple[Channel, ...]
+    strength_sigma: tuple[float, float]
+    clip_sigma: float
+
+    def __call__(self, batch: Batch, rng: np.random.Generator) -> Batch:
+        values, mask = batch.values.numpy(), batch.mask.numpy()
+        odd = disturb(values, self.channels, rng, mask=mask, strength_sigma=self.strength_sigma).values
+        both = np.concatenate([values, np.clip(odd, -self.clip_sigma, self.clip_sigma)])
+        label = np.repeat([0, 1], len(batch))
+        return Batch.of_arrays(both, np.concatenate([mask, mask]), label, np.tile(batch.domain.numpy(), 2))
+
+
+def _moments(windows: Windows) -> tuple[np.ndarray, np.ndarray]:
+    """(channel,) mean and standard deviation over the windows that have the channel; 0 and 1 where it never changes."""
+    there = windows.presence[:, :, None]
+    count = np.maximum(there.sum(axis=(0, 2)) * windows.shape[2], 1)
+    mean = np.sum(windows.values, axis=(0, 2), where=there, dtype=np.float64) / count
+    scale = np.sqrt(np.sum(np.square(windows.values - mean[:, None]), axis=(0, 2), where=there) / count)
+    return mean, np.where(scale > 1e-6 * np.maximum(np.abs(mean), 1e-6), scale, 1.0)
+
+
+def _chunks(count: int) -> list[slice]:
+    return [slice(first, first + _CHUNK) for first in range(0, count, _CHUNK)]

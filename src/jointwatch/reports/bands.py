@@ -1,0 +1,107 @@
+"""Signals of a cycle against the band that healthy cycles keep at the same phase."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from jointwatch.core import Channel, Windows
+
+__all__ = ["HealthyBand", "cycle_curves", "healthy_band", "outside"]
+
+_BINS = 100
+_MOST_CYCLES = 400  # cycles that a band is taken from; more do not move its quantiles visibly
+_LEAST_CYCLES = 5
+_FLOOR = 0.05  # a band is taken as at least this share of the channel's healthy range wide
+
+
+@dataclass(frozen=True, eq=False)
+class HealthyBand:
+    """2.5 %, 50 % and 97.5 % quantiles over healthy cycles, each (channel, phase bin).
+
+    `cycles` is how many it rests on; `own` says whether they are of the same unit.
+    """
+
+    channels: tuple[Channel, ...]
+    low: np.ndarray
+    middle: np.ndarray
+    high: np.ndarray
+    cycles: int
+    own: bool
+
+
+def cycle_curves(windows: Windows, bins: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """(cycle, channel, phase bin) means of all samples of a cycle, and (cycle,) names in order of first appearance.
+
+    Overlapping windows are averaged; bins and channels without a sample are NaN. `bins` by default as many as a
+    cycle has samples, at most 100.
+
+    >>> from jointwatch.core import Index, Quantity
+    >>> one, name = np.ones(2), np.array(["a", "a"])
+    >>> index = Index(name, name, name, name, 0 * one, one, 0.5 * one, one, np.array(["normal"] * 2), name, one, one)
+    >>> pair = Windows(np.stack([np.zeros((1, 4)), np.ones((1, 4))]), (Channel(Quantity.CURRENT, 1),), index, 4.0)
+    >>> cycle_curves(pair)[0].round(2).tolist()
+    [[[0.5, 0.5, 0.5, 0.5]]]
+    """
+    index, length = windows.index, windows.shape[2]
+    share = (index.stop_s - index.start_s) / np.maximum(index.cycle_s, 1e-9)
+    if bins is None:
+        bins = _fitting_bins(windows)
+    names, first, inverse = np.unique(index.cycle, return_index=True, return_inverse=True)
+    order = np.argsort(first, kind="stable")
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    phase = index.phase[:, None] + (((np.arange(length) + 0.5) / length) - 0.5) * share[:, None]
+    cell = rank[inverse][:, None] * bins + np.clip((phase * bins).astype(int), 0, bins - 1)
+    curves = np.full((len(names), len(windows.channels), bins), np.nan)
+    for i in range(len(windows.channels)):
+        rows = windows.presence[:, i]
+        flat = cell[rows].ravel()
+        counts = np.bincount(flat, minlength=len(names) * bins)
+        sums = np.bincount(flat, weights=windows.values[rows, i].ravel(), minlength=len(names) * bins)
+        with np.errstate(invalid="ignore"):
+            curves[:, i] = (sums / np.where(counts, counts, np.nan)).reshape(len(names), bins)
+    return curves, names[order]
+
+
+def healthy_band(healthy: Windows, unit: str) -> HealthyBand | None:
+    """Band from the healthy cycles of that unit, or of all units where it has none; None below five cycles."""
+    own = healthy.index.unit == unit
+    is_own = len(np.unique(healthy.index.cycle[own])) >= _LEAST_CYCLES
+    chosen = healthy[own] if is_own else healthy
+    names = np.unique(chosen.index.cycle)
+    if len(names) < _LEAST_CYCLES:
+        return None
+    if len(names) > _MOST_CYCLES:
+        names = names[np.linspace(0, len(names) - 1, _MOST_CYCLES).astype(int)]
+        chosen = chosen[np.isin(chosen.index.cycle, names)]
+    curves, _ = cycle_curves(chosen, _fitting_bins(healthy))
+    empty = np.isnan(curves).all(axis=0)
+    low, middle, high = np.nanquantile(np.where(empty, 0.0, curves), [0.025, 0.5, 0.975], axis=0)
+    for quantile in (low, middle, high):
+        quantile[empty] = np.nan
+    return HealthyBand(healthy.channels, low, middle, high, len(names), is_own)
+
+
+def outside(curves: np.ndarray, band: HealthyBand) -> np.ndarray:
+    """How far curves (..., channel, phase) lie outside the band, in half widths of the band; 0 inside, 0 where unknown."""
+    with np.errstate(invalid="ignore"):
+        reach = np.where(np.isnan(band.high).all(axis=1), 0.0, _range(band))[:, None]
+        half = np.maximum((band.high - band.low) / 2, np.maximum(_FLOOR * reach, 1e-12))
+        excess = np.maximum(np.maximum(curves - band.high, band.low - curves), 0.0) / half
+    return np.nan_to_num(excess, nan=0.0)
+
+
+def _range(band: HealthyBand) -> np.ndarray:
+    known = ~np.isnan(band.high)
+    return np.max(band.high, axis=1, where=known, initial=-np.inf) - np.min(
+        band.low, axis=1, where=known, initial=np.inf
+    )
+
+
+def _fitting_bins(windows: Windows) -> int:
+    index = windows.index
+    share = (index.stop_s - index.start_s) / np.maximum(index.cycle_s, 1e-9)
+    samples = windows.shape[2] / np.maximum(share, 1e-9)
+    return int(np.clip(np.median(samples), 2, _BINS)) if len(windows) else _BINS

@@ -1,0 +1,206 @@
+"""What the two collision studies share: free and contact runs, windows, decisions, and what counts as an alarm.
+
+Rules, fixed before any result was looked at:
+
+- A decision is taken every 0.4 s; it alarms if one window that ends in it passes the threshold. The threshold is the
+  split-conformal one at 1 % per decision, from free runs that the scoring model was not fitted on.
+- Windows hold 0.32 s of the innovation of every joint's current. Their time is their end.
+- The onset of contact comes from the contact sensor alone. An alarm from 0.15 s before it (its uncertainty) to 1 s
+  after it is a detection, and its delay keeps its sign. Any decision that alarms earlier is a false alarm.
+- False alarms are counted on the part of the contact runs before the contact: another session and another speed
+  than the free runs, never used to fit or to set a threshold.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import roc_auc_score
+
+from jointwatch.alarms.conformal import ConformalThreshold
+from jointwatch.core import Index, Label, Recording, Windows, catalog
+from jointwatch.core.errors import MissingChannel
+from jointwatch.studies._statistics import bootstrap, share_interval
+from jointwatch.studies.base import Row
+from jointwatch.windows.plan import WindowPlan
+
+__all__ = [
+    "DECIDE_S",
+    "FALSE_ALARM_RATE",
+    "Runs",
+    "contact_plan",
+    "evaluate",
+    "held_out_decisions",
+    "make_detector",
+    "summarise",
+]
+
+FALSE_ALARM_RATE = 0.01
+DECIDE_S = 0.4
+TOLERANCE_S = 0.15
+HORIZON_S = 1.0
+TRAIN_STEP, SCORE_STEP = 4, 2
+BASELINES = (
+    "random_score",
+    "duration",
+    "phase_zscore",
+    "mahalanobis",
+    "pca",
+    "kmeans",
+    "knn",
+    "lof",
+    "isolation_forest",
+    "linear_autoregression",
+)
+
+
+def contact_plan(recordings: Sequence[Recording], step: int) -> WindowPlan:
+    """0.32 s of current innovations of all joints at 125 Hz: no recording is slowed down, so no filter looks ahead."""
+    return WindowPlan.suited_to(
+        recordings,
+        channels="current.derived/J:innovation",
+        kind="sliding",
+        rate_hz=125.0,
+        length=40,
+        step=step,
+        domain="model",
+    )
+
+
+@dataclass(frozen=True)
+class Runs:
+    """Windows of the free runs and of the contact runs, with the onset of contact of each contact run."""
+
+    free: Windows
+    contact: Windows
+    onset_s: dict[str, float]
+    plan: WindowPlan
+
+    @classmethod
+    def of(cls, recordings: Iterable[Recording]) -> Runs:
+        """Free runs are those labelled normal; contact runs those with a `contact` event; others are left out.
+
+        Errors: `MissingChannel` if there are no free or no contact runs.
+        """
+        all_runs = list(recordings)
+        free = [r for r in all_runs if r.condition.label is Label.NORMAL]
+        contact = [r for r in all_runs if any(e.name == "contact" for e in r.events)]
+        if not free or not contact:
+            raise MissingChannel(
+                f"{len(free)} free runs and {len(contact)} runs with a contact event found",
+                remedy="give a folder with Calibration/Axis_*.csv and Drift*.csv",
+            )
+        plan = contact_plan(all_runs, TRAIN_STEP)
+        windows = replace(plan, step=SCORE_STEP).cut(contact)
+        begin = {r.session: next(e.start_s for e in r.events if e.name == "contact") for r in contact}
+        return cls(plan.cut(free), windows, begin, plan)
+
+    @property
+    def free_sessions(self) -> list[str]:
+        return list(dict.fromkeys(self.free.index.session.tolist()))
+
+    def free_of(self, sessions: Iterable[str]) -> Windows:
+        """Windows of some free runs."""
+        return self.free[np.isin(self.free.index.session, list(sessions))]
+
+
+def make_detector(name: str, seed: int, quick: bool) -> Any:
+    """A detector of the catalog with its seed, and few epochs for a quick look."""
+    kind = catalog.load("detectors", name)
+    known = inspect.signature(kind).parameters
+    settings: dict[str, Any] = {"random_state": seed, **({"epochs": 4} if quick else {})}
+    return kind(**{key: value for key, value in settings.items() if key in known})
+
+
+def held_out_decisions(value: np.ndarray, index: Index) -> np.ndarray:
+    """Highest score in each decision period of each run, (decision,)."""
+    _, group = np.unique(_decisions(index), return_inverse=True)
+    highest = np.full(group.max() + 1, -np.inf)
+    np.maximum.at(highest, group, value)
+    return highest
+
+
+def evaluate(value: np.ndarray, runs: Runs, calibration: np.ndarray) -> dict[str, Any]:
+    """What a detector does on the contact runs, as JSON.
+
+    Parameters
+    ----------
+    value : (window,) scores of `runs.contact`.
+    calibration : (decision,) scores of healthy decisions that were not fitted on.
+
+    Errors: `NotEnoughData` if there are too few of these for the stated rate.
+    """
+    threshold = ConformalThreshold(FALSE_ALARM_RATE).fit(calibration)
+    alarms = threshold.decide(value)
+    index = runs.contact.index
+    decision = _decisions(index)
+    found: dict[str, Any] = {}
+    truth, decided = [], []
+    for session, onset in runs.onset_s.items():
+        rows = index.session == session
+        time = index.stop_s[rows]
+        before = time < onset - TOLERANCE_S
+        after = ~before & (time <= onset + HORIZON_S)
+        hits = time[after & alarms[rows]]
+        false = np.unique(decision[rows][before & alarms[rows]])
+        found[session] = {
+            "detected": bool(len(hits)),
+            "delay_s": float(hits[0] - onset) if len(hits) else None,
+            "false_alarms": len(false),
+            "free_s": float(len(np.unique(decision[rows][before])) * DECIDE_S),
+        }
+        for part, positive in ((before, False), (after, True)):
+            groups = decision[rows][part]
+            for group in np.unique(groups):
+                decided.append(float(value[rows][part][groups == group].max()))
+                truth.append(positive)
+    return {
+        "threshold": float(threshold.threshold_),
+        "calibration_decisions": threshold.calibration_cycles_,
+        "auroc": float(roc_auc_score(truth, decided)),
+        "runs": found,
+    }
+
+
+def summarise(results: Sequence[dict[str, Any]], **place: Any) -> list[Row]:
+    """Rows of one method over its seeds; the run is the cluster of all intervals."""
+    sessions = list(results[0]["runs"])
+    by_run = {session: [result["runs"][session] for result in results] for session in sessions}
+    detected = [np.array([run["detected"] for run in runs]) for runs in by_run.values()]
+    delays = [np.array([run["delay_s"] for run in runs if run["detected"]]) for runs in by_run.values()]
+    minutes = sum(run["free_s"] for runs in by_run.values() for run in runs) / 60
+    rates = [np.array([60 * run["false_alarms"] / run["free_s"] for run in runs]) for runs in by_run.values() if runs]
+    share = bootstrap(detected)
+    if np.concatenate(detected).all() or not np.concatenate(detected).any():
+        share = share_interval(sum(int(d.all()) for d in detected), len(detected))  # a bootstrap cannot see an extreme
+    median = bootstrap(delays, statistic=lambda x: float(np.median(x)) if len(x) else np.nan)
+    auroc = np.array([result["auroc"] for result in results])
+    spread = np.percentile(auroc, [2.5, 97.5]) if len(auroc) > 1 else (np.nan, np.nan)
+    place = {**place, "seeds": len(results)}
+    return [
+        Row(metric="contacts detected (share)", mean=share[0], low=share[1], high=share[2], n=len(sessions), **place),
+        Row(metric="false alarms per free minute", **_named(bootstrap(rates)), n=round(minutes / len(results)), **place),
+        Row(metric="median delay of the alarm (s)", **_named(median), n=sum(len(d) for d in delays), **place),
+        Row(
+            metric="AUROC of decisions",
+            mean=float(auroc.mean()),
+            low=float(spread[0]),
+            high=float(spread[1]),
+            n=len(sessions),
+            **place,
+        ),
+    ]
+
+
+def _named(figures: tuple[float, float, float]) -> dict[str, float]:
+    return dict(zip(("mean", "low", "high"), figures, strict=True))
+
+
+def _decisions(index: Index) -> np.ndarray:
+    """(window,) text: run and number of the decision period in which the window ends."""
+    number = np.floor(index.stop_s / DECIDE_S).astype(int).astype(str)
+    return np.char.add(np.char.add(index.cycle, "/"), number)

@@ -1,0 +1,87 @@
+"""Collisions of a real arm: learn from free runs only, alarm on contact, with every baseline beside."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from jointwatch.core import catalog
+from jointwatch.core.errors import NotEnoughData
+from jointwatch.recordings import read
+from jointwatch.studies._contacts import (
+    BASELINES,
+    Runs,
+    evaluate,
+    held_out_decisions,
+    make_detector,
+    summarise,
+)
+from jointwatch.studies._ledger import Ledger
+from jointwatch.studies.base import Progress, Results, Row, Study, StudyOptions
+
+__all__ = ["Collision"]
+
+_FOLDS = 3
+
+
+class Collision(Study):
+    """`jointwatch study collision --data ../shared/data/ur_collisions`.
+
+    Every run of the free set is scored by a model that was fitted on other free runs; these scores set the threshold.
+    The model that scores the contact runs is fitted on all free runs. The rules of counting are in `_contacts`.
+    """
+
+    Options = StudyOptions
+
+    def _run(self, options: Any, ledger: Ledger, progress: Progress) -> Results:
+        runs = Runs.of(read(options.data))
+        seeds = 2 if options.quick else options.seeds
+        methods = [*BASELINES, "cnn"]
+        rows: list[Row] = []
+        details: list[dict[str, Any]] = []
+        notes: list[str] = []
+        total = len(methods) * seeds
+        for number, method in enumerate(methods):
+            results = []
+            for seed in range(seeds):
+                progress(number * seeds + seed, total, f"{method}, seed {seed}")
+                step = ledger.once(f"{method}/{seed}", lambda m=method, s=seed: _step(m, s, runs, options.quick))
+                if "shortage" in step:
+                    notes.append(f"{method}, seed {seed}: {step['shortage']}")
+                else:
+                    results.append(step)
+            if not results:
+                continue
+            rows += summarise(
+                results,
+                method=method,
+                split="free runs to fit, contact runs to test",
+                source="",
+                target=str(options.data.name),
+                labels=f"{len(runs.free_sessions)} free runs",
+            )
+            details += [
+                {"method": method, "seed": seed, "run": run, "threshold": result["threshold"], **found}
+                for seed, result in enumerate(results)
+                for run, found in result["runs"].items()
+            ]
+        progress(total, total, "done")
+        notes.append(f"windows left out of the free runs: {dict(runs.free.skipped) or 'none'}")
+        return Results("collision", "", 0.0, tuple(rows), tuple(notes), {"runs": details})
+
+
+def _step(method: str, seed: int, runs: Runs, quick: bool) -> dict[str, Any]:
+    normalisation = catalog.load("transfer", "normalisation")
+    sessions = np.random.default_rng(seed).permutation(runs.free_sessions)
+    calibration = []
+    for fold in np.array_split(sessions, min(_FOLDS, len(sessions))):
+        others = [session for session in runs.free_sessions if session not in set(fold)]
+        model = normalisation(make_detector(method, seed, quick)).fit(runs.free_of(others))
+        held = runs.free_of(fold)
+        calibration.append(held_out_decisions(model.score_samples(held), held.index))
+    model = normalisation(make_detector(method, seed, quick)).fit(runs.free)
+    try:
+        return evaluate(model.score_samples(runs.contact), runs, np.concatenate(calibration))
+    except NotEnoughData as error:
+        return {"shortage": str(error)}

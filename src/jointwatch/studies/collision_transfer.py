@@ -1,0 +1,175 @@
+"""A detector learned on one robot, carried to a real arm with few free runs, beside target-only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import Field
+
+from jointwatch.core import Index, Label, Windows, catalog
+from jointwatch.core.errors import MissingChannel, NotEnoughData
+from jointwatch.recordings import read
+from jointwatch.studies._contacts import (
+    BASELINES,
+    TRAIN_STEP,
+    Runs,
+    contact_plan,
+    evaluate,
+    held_out_decisions,
+    make_detector,
+    summarise,
+)
+from jointwatch.studies._ledger import Ledger
+from jointwatch.studies.base import Progress, Results, Row, Study, StudyOptions
+
+__all__ = ["CollisionTransfer"]
+
+_SOURCE_WINDOWS = 6000
+_TRANSFERRED = ("phase_zscore", "mahalanobis", "pca", "cnn")
+_SAME = 0.005  # AUROC differences below this are ties
+
+
+class _Options(StudyOptions):
+    source: Path = Field(description="Folder of the healthy source robot, for example ur10e_innopolis.")
+
+
+class CollisionTransfer(Study):
+    """`jointwatch study collision-transfer --source ../shared/data/ur10e_innopolis --data ../shared/data/ur_collisions`.
+
+    For each seed one free run of every speed is kept aside for the threshold, the same for every method; of the others
+    1, 2, 4 ... are given to the method. Compared are the target alone, the source as it is, strategy 5
+    (normalisation) and strategies 5 + 3 (batch-norm fine-tuning).
+    """
+
+    Options = _Options
+
+    def _run(self, options: Any, ledger: Ledger, progress: Progress) -> Results:
+        target = list(read(options.data))
+        runs = Runs.of(target)
+        speed = {r.session: str(r.truth.get("speed_deg_s", "")) for r in target if r.session in set(runs.free_sessions)}
+        healthy = [r for r in read(options.source) if r.condition.label is Label.NORMAL]
+        if not healthy:
+            raise MissingChannel("no recording there is labelled normal", file=options.source)
+        # the same channels for both robots: what one lacks is masked
+        source = replace(contact_plan(healthy, TRAIN_STEP), channels=runs.plan.channels).cut(healthy)
+        seeds = 2 if options.quick else options.seeds
+        jobs = _jobs(speed)
+        found: dict[tuple[str, str, int], list[dict[str, Any]]] = {}
+        notes: list[str] = []
+        for seed in range(seeds):
+            sources = _Sources(source, seed, options.quick)
+            for number, (approach, detector, budget) in enumerate(jobs):
+                progress(seed * len(jobs) + number, seeds * len(jobs), f"{approach} {detector}, {budget} runs")
+                key = f"{approach}/{detector}/{budget}/{seed}"
+                step = ledger.once(
+                    key, lambda a=approach, d=detector, b=budget, s=seed, o=sources: _step(a, d, b, s, runs, speed, o)
+                )
+                if "shortage" in step:
+                    notes.append(f"{key}: {step['shortage']}")
+                else:
+                    found.setdefault((approach, detector, budget), []).append({**step, "seed": seed})
+        progress(seeds * len(jobs), seeds * len(jobs), "done")
+        place = {"split": "by run", "source": options.source.name, "target": options.data.name}
+        rows: list[Row] = []
+        for (approach, detector, budget), results in found.items():
+            rows += summarise(results, method=f"{approach}: {detector}", labels=f"{budget} free runs", **place)
+        rows += _wins(found, place)
+        details = [
+            {"approach": a, "detector": d, "free_runs": b, "seed": r["seed"], "auroc": r["auroc"], "threshold": r["threshold"]}
+            for (a, d, b), results in found.items()
+            for r in results
+        ]
+        notes.append(f"source windows: {len(source)} cut, at most {_SOURCE_WINDOWS} drawn; left out: {dict(source.skipped) or 'none'}")
+        return Results("collision-transfer", "", 0.0, tuple(rows), tuple(notes), {"steps": details})
+
+
+class _Sources:
+    """Strategies fitted on the source, once for each detector and seed, and only when they are needed."""
+
+    def __init__(self, source: Windows, seed: int, quick: bool) -> None:
+        rows = np.random.default_rng(seed).permutation(len(source))[: 1500 if quick else _SOURCE_WINDOWS]
+        self.windows = source[np.sort(rows)]
+        self.seed, self.quick = seed, quick
+        self._fitted: dict[tuple[str, str], Any] = {}
+
+    def strategy(self, name: str, detector: str) -> Any:
+        if (name, detector) not in self._fitted:
+            kind = catalog.load("transfer", name)
+            self._fitted[name, detector] = kind(make_detector(detector, self.seed, self.quick)).fit(self.windows)
+        return self._fitted[name, detector]
+
+
+def _jobs(speed: dict[str, str]) -> list[tuple[str, str, int]]:
+    spare = len(speed) - len(set(speed.values()))
+    budgets = [k for k in (1, 2, 4, 8, 16, 32) if k <= spare]
+    if spare not in budgets and spare > 0:
+        budgets.append(spare)
+    jobs = [("source as it is", detector, 0) for detector in _TRANSFERRED]
+    for k in budgets:
+        jobs += [("target only", detector, k) for detector in (*BASELINES, "cnn")]
+        jobs += [("normalisation", detector, k) for detector in _TRANSFERRED]
+        jobs += [("normalisation + batch norm", "cnn", k)]
+    return jobs
+
+
+def _step(
+    approach: str, detector: str, budget: int, seed: int, runs: Runs, speed: dict[str, str], sources: _Sources
+) -> dict[str, Any]:
+    order = np.random.default_rng(seed).permutation(runs.free_sessions).tolist()
+    aside = [next(s for s in order if speed[s] == v) for v in sorted(set(speed.values()))]
+    given = runs.free_of([s for s in order if s not in aside][:budget])
+    contact, calibration = runs.contact, runs.free_of(aside)
+    if approach == "target only":
+        model = catalog.load("transfer", "normalisation")(make_detector(detector, seed, sources.quick)).fit(given)
+    elif approach == "source as it is":
+        model = sources.strategy("normalisation", detector)
+        name = str(sources.windows.index.domain[0])
+        contact, calibration = _as_domain(contact, name), _as_domain(calibration, name)
+    elif approach == "normalisation":
+        model = sources.strategy("normalisation", detector).adapt(given)
+    else:
+        model = sources.strategy("batch_norm", detector).adapt(given, labelled=given)
+    healthy = held_out_decisions(model.score_samples(calibration), calibration.index)
+    try:
+        return evaluate(model.score_samples(contact), runs, healthy)
+    except NotEnoughData as error:
+        return {"shortage": str(error)}
+
+
+def _as_domain(windows: Windows, domain: str) -> Windows:
+    columns = {**windows.index.columns(), "domain": np.full(len(windows), domain)}
+    return replace(windows, index=Index(**columns))
+
+
+def _wins(found: dict[tuple[str, str, int], list[dict[str, Any]]], place: dict[str, str]) -> Sequence[Row]:
+    """Transferred against target-only with the same detector, the same runs and the same seed, pair by pair."""
+    rows = []
+    for (approach, detector, budget), results in found.items():
+        alone = {r["seed"]: r["auroc"] for r in found.get(("target only", detector, budget), [])}
+        if approach in ("target only", "source as it is") or not alone:
+            continue
+        gain = np.array([r["auroc"] - alone[r["seed"]] for r in results if r["seed"] in alone])
+        counts = {
+            "wins": int((gain > _SAME).sum()),
+            "losses": int((gain < -_SAME).sum()),
+            "ties": int((np.abs(gain) <= _SAME).sum()),
+        }
+        for what, count in counts.items():
+            rows.append(
+                Row(
+                    method=f"{approach}: {detector}",
+                    labels=f"{budget} free runs",
+                    metric=f"{what} against target only (AUROC)",
+                    mean=float(count),
+                    low=float("nan"),
+                    high=float("nan"),
+                    n=len(gain),
+                    seeds=len(gain),
+                    **place,
+                )
+            )
+    return rows
