@@ -102,7 +102,7 @@ class ConformalThreshold(BaseEstimator):
     >>> threshold.decide(np.array([3.0, 30.0])).tolist(), threshold.p_value(np.array([30.0])).tolist()
     ([False, True], [0.005])
     >>> print(threshold.realised_rate())
-    stated 1.000% per cycle, from 199 healthy cycles; realised between 0.122% and 2.765% with 95% confidence
+    stated 1.000% per cycle, from 199 healthy cycles; realised between 0.122% and 2.768% with 95% confidence
     >>> ConformalThreshold(0.01).fit(healthy[:98])
     Traceback (most recent call last):
     jointwatch.core.errors.NotEnoughData: not enough data for a threshold at 1 % false alarms per cycle: 1 more healthy cycles (have 98, need 99)

@@ -105,7 +105,7 @@ class Persistence(BaseEstimator):
         are the two-state Markov chain with that rate and that correlation of neighbours.
 
         >>> [round(Persistence(2, 3).false_alarm_rate(0.01, lag1), 5) for lag1 in (0.0, 0.3)]
-        [0.0002, 0.00308]
+        [0.0002, 0.00312]
         """
         self._require_valid()
         if not 0 < per_cycle < 1 or not 0 <= lag1 < 1:

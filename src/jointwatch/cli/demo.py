@@ -32,7 +32,7 @@ def demo(
     console.rule("1  learn what normal is on the UR10e")
     learned = read(source)
     monitor = Monitor.suited_to(
-        [*learned],
+        learned,
         detector="mahalanobis",
         strategy="normalisation",
         channels="current.derived/J:innovation",
@@ -42,6 +42,7 @@ def demo(
         step=5,
         decide_s=0.4,
         domain="model",
+        event="contact",
     ).fit(learned)
     for line in monitor.summary():
         console.print(line, markup=False, highlight=False)

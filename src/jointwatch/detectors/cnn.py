@@ -25,6 +25,7 @@ from jointwatch.training.synthetic_anomalies import disturb
 __all__ = ["Cnn"]
 
 _CHUNK = 256  # windows scored at once
+_PATH = (0.25, 0.75)  # two points tell the disturbed joint as often as 32
 _MINIMUM_STEPS = 8  # of an epoch, so that few windows are gone through several times
 
 
@@ -54,6 +55,8 @@ class Cnn(Detector):
     ----------
     network_ : `models.cnn1d.Cnn1d`. mean_, scale_ : (channel,). history_ : losses by epoch, kept epoch, why it ended.
     anomalies_ : `labels` or `synthetic`. validation_windows_ : how many chose the epoch.
+    healthy_part_, healthy_part_scale_ : (channel,) mean and standard deviation over healthy windows of each
+        channel's part of the score.
 
     >>> rng = np.random.default_rng(0)
     >>> healthy = rng.standard_normal((40, 2, 32)).astype(np.float32)
@@ -113,6 +116,8 @@ class Cnn(Detector):
         validate = HeldOut(objective, self._validation(windows[held])) if held.any() else None
         history = fit(self.network_, batches, objective, self._options(), validate=validate)
         self.history_ = asdict(history)
+        self._rebuild()
+        self._remember_healthy_parts(healthy)
 
     def fine_tune(
         self,
@@ -148,6 +153,7 @@ class Cnn(Detector):
             estimate_statistics(self.network_, batches, epoch=epochs)
         self.history_ = asdict(history)
         self._rebuild()
+        self._remember_healthy_parts(windows.normal())
         return self
 
     def _score(self, windows: Windows) -> np.ndarray:
@@ -160,18 +166,32 @@ class Cnn(Detector):
         return scores
 
     def _contributions(self, windows: Windows) -> np.ndarray:
-        """By how much the score falls when a channel is flat at its healthy mean (occlusion); at least 0."""
+        """How far each channel's part of the score is above what it is in healthy windows, in standard deviations
+        of the latter; 0 where it is not."""
+        parts = self._parts(windows)
+        return np.clip((parts - self.healthy_part_) / self.healthy_part_scale_, 0.0, None)
+
+    def _parts(self, windows: Windows) -> np.ndarray:
+        """(window, channel) input x gradient, averaged on the way from the mean signal (integrated gradients).
+
+        Occlusion, the simpler way, fails here: a channel that is made flat looks like a sensor that is stuck.
+        """
         values, mask = self._standardised(windows), torch.tensor(windows.presence)
-        parts = np.zeros(windows.shape[:2])
-        scores = self._score(windows)
-        with torch.inference_mode():
-            for rows in _chunks(len(windows)):
-                for channel in range(windows.shape[1]):
-                    occluded = values[rows].clone()
-                    occluded[:, channel] = 0.0
-                    logits = self._fast(occluded, mask[rows])
-                    parts[rows, channel] = scores[rows] - (logits[:, 1] - logits[:, 0]).numpy()
-        return np.clip(parts, 0.0, None)
+        parts = np.empty(windows.shape[:2])
+        for rows in _chunks(len(windows)):
+            total = torch.zeros_like(values[rows])
+            for point in _PATH:
+                inputs = (values[rows] * point).requires_grad_(True)
+                logits = self._fast(inputs, mask[rows])
+                total += torch.autograd.grad((logits[:, 1] - logits[:, 0]).sum(), inputs)[0]
+            parts[rows] = (values[rows] * total).sum(dim=2).numpy() / len(_PATH)
+        return parts
+
+    def _remember_healthy_parts(self, healthy: Windows) -> None:
+        some = np.unique(np.linspace(0, len(healthy) - 1, _CHUNK).astype(int))
+        parts = self._parts(healthy[some])
+        self.healthy_part_, scale = parts.mean(axis=0), parts.std(axis=0)
+        self.healthy_part_scale_ = np.maximum(scale, max(1e-3 * scale.max(), 1e-9))
 
     def _rebuild(self) -> None:
         # The stored network keeps torch's plain memory order, which storage expects; scoring uses the fast one.

@@ -7,7 +7,7 @@ right is dropped and counted; what merely looks odd is kept and reported with th
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ from jointwatch.recordings._issues import note
 from jointwatch.recordings._unit_checks import suspected_units
 from jointwatch.recordings._units import UNIT_SCALES, units_like
 
-__all__ = ["UNIT_SCALES", "Column", "assemble"]
+__all__ = ["UNIT_SCALES", "Column", "Span", "assemble"]
 
 _GAP_STEPS = 5.0  # a step this many times the median is a gap that windows must not cross
 _RATE_TOLERANCE = 0.2
@@ -51,6 +51,16 @@ class Column:
     limits: tuple[float, float] | None = None
 
 
+@dataclass(frozen=True)
+class Span:
+    """Rows [start, stop) by position from 0 in the raw columns, that are one cycle or one event."""
+
+    start: int
+    stop: int
+    condition: Condition = field(default_factory=Condition)
+    name: str = ""
+
+
 def assemble(
     columns: Sequence[Column],
     robot: Robot,
@@ -65,6 +75,8 @@ def assemble(
     issues: Iterable[QualityIssue] = (),
     cycles: Iterable[Cycle] = (),
     events: Iterable[Event] = (),
+    cycle_spans: Iterable[Span] = (),
+    event_spans: Iterable[Span] = (),
     condition: Condition | None = None,
     breaks: Iterable[int] = (),
     truth: Mapping[str, Any] | None = None,
@@ -80,6 +92,8 @@ def assemble(
     rows : (row,) data-row numbers from 1 as in the file, where rows were already left out; default 1, 2, ...
     rows_read : data rows in the file, default len(time).
     issues : what the caller already found and counted.
+    cycles, events : in seconds on the clock as it will be.
+    cycle_spans, event_spans : the same by rows; rows that are dropped take nothing else with them.
     breaks : row positions at which the caller knows continuity is lost.
 
     Errors: `EmptyInput` without rows, `CorruptInput` if fewer than two usable rows remain or the clock stands still.
@@ -115,14 +129,22 @@ def assemble(
     found += suspected_units(time_s, values, channels, [column.unit for column in columns], robot)
     gaps = np.flatnonzero(np.diff(time_s) > _GAP_STEPS * np.median(np.diff(time_s))) + 1
     known = np.searchsorted(keep, [*breaks, *clock.restarts])
+    edges = np.append(time_s, time_s[-1] + clock.step_s)
+
+    def times(span: Span) -> tuple[float, float]:
+        start, stop = np.searchsorted(keep, [span.start, span.stop])
+        return float(edges[start]), float(edges[stop])
+
+    marked = [(*times(span), span.condition, span.name) for span in cycle_spans]
+    happened = [Event(span.name, *times(span), span.condition) for span in event_spans]
     return Recording(
         time_s,
         values,
         channels,
         robot,
         session,
-        cycles=tuple(cycles),
-        events=tuple(events),
+        cycles=(*cycles, *(Cycle(*mark) for mark in marked if mark[1] > mark[0])),
+        events=(*events, *happened),
         condition=condition or Condition(),
         breaks=tuple(sorted({int(i) for i in (*known, *gaps) if 0 < i < len(keep)})),
         quality=QualityReport(count if rows_read is None else rows_read, tuple(found)),

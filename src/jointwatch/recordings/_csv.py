@@ -103,6 +103,7 @@ def read_csv(
     *,
     header: bool | None = None,
     delimiter: str | None = None,
+    decimal: str | None = None,
     text: Sequence[str | int] = (),
 ) -> RawTable:
     """Text table with any usual delimiter, decimal sign, encoding and line end.
@@ -111,6 +112,7 @@ def read_csv(
     ----------
     header : whether the first line names the columns; None = found out.
     delimiter : one character, " " for any run of blanks; None = found out.
+    decimal : "," if 1,234 is a little over one and not a thousand; None = only what is unambiguous is mended.
     text : columns, by name or position from 0, that hold text. Others with mostly text are found by themselves.
 
     Errors: `EmptyInput` without data rows, `CorruptInput` if it is no table.
@@ -137,7 +139,8 @@ def read_csv(
     columns = _fast(body, dialect.delimiter, names, as_text)
     if columns is None:
         cut = not content.endswith("\n")
-        columns, rows = _careful(path, body, dialect.delimiter, names, as_text, issues, cut=cut)
+        commas = None if decimal is None else decimal == ","
+        columns, rows = _careful(path, body, dialect.delimiter, names, as_text, issues, cut=cut, commas=commas)
     names = _drop_copies(names, columns, issues)
     units = dict(zip(names, dialect.units or (), strict=False))
     return RawTable(path, names, columns, rows, len(body), issues, dialect.names is not None, dialect.delimiter, units)
@@ -213,6 +216,7 @@ def _careful(
     issues: list[QualityIssue],
     *,
     cut: bool,
+    commas: bool | None,
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Columns cell by cell; rows of another width are dropped, unreadable cells are NaN, all counted."""
     width = len(names)
@@ -248,7 +252,8 @@ def _careful(
     columns: dict[str, np.ndarray] = {}
     unreadable: dict[str, list[int]] = {}
     mended: dict[str, list[int]] = {}
-    points = any("." in cell for cells in kept for cell, t in zip(cells, as_text, strict=True) if not t)
+    if commas is None:
+        commas = not any("." in cell for cells in kept for cell, t in zip(cells, as_text, strict=True) if not t)
     for i, name in enumerate(names):
         cells = [row[i] for row in kept]
         if as_text[i]:
@@ -256,7 +261,7 @@ def _careful(
             continue
         values = np.empty(len(cells))
         for j, cell in enumerate(cells):
-            value, restored = _number(cell, thousands_possible=points)
+            value, restored = _number(cell, thousands_possible=not commas)
             if value is None:
                 unreadable.setdefault(name, []).append(rows[j])
             elif restored:

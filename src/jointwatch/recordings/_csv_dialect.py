@@ -11,7 +11,7 @@ from pathlib import Path
 
 from jointwatch.core.errors import CorruptInput, EmptyInput
 
-__all__ = ["MISSING", "Dialect", "is_number", "read_text", "sniff", "split_line"]
+__all__ = ["MISSING", "Dialect", "first_line", "is_number", "looks_like_table", "read_text", "sniff", "split_line"]
 
 MISSING = ("", "-", "na", "n/a", "nan", "#n/a", "null", "none", "nil")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
@@ -63,6 +63,37 @@ def read_text(path: Path) -> tuple[str, int]:
             remedy="export it as CSV, or name the reader of its format; `jointwatch catalog recordings` lists them",
         )
     return text.replace("\r\n", "\n").replace("\r", "\n"), nulls
+
+
+def first_line(path: Path, limit: int = 65536) -> str:
+    """First line of a text file, "" if it is not readable or binary; never more than `limit` bytes are read."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(limit)
+    except OSError:
+        return ""
+    if b"\0" in head:
+        return ""
+    lines = head.decode("utf-8-sig", errors="replace").replace("\r", "\n").lstrip("\n").split("\n", 1)
+    return lines[0]
+
+
+def looks_like_table(path: Path) -> bool:
+    """Whether the first lines hold at least two columns, half of the cells numbers; False for unreadable files."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(8192)
+    except OSError:
+        return False
+    if b"\0" in head:
+        return False
+    lines = [line for line in head.decode("utf-8", errors="replace").splitlines() if line.strip()]
+    lines = lines[:-1] if len(head) == 8192 else lines
+    if len(lines) < 2:
+        return False
+    delimiter = _best_delimiter(lines[:_SAMPLE_LINES])
+    cells = [cell for line in lines[1:_SAMPLE_LINES] for cell in split_line(line, delimiter)]
+    return bool(delimiter) and sum(_numeric(cell) for cell in cells) >= len(cells) / 2
 
 
 def is_number(cell: str) -> bool:

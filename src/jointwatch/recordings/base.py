@@ -71,7 +71,9 @@ class Reader(ABC):
                 empty = False
                 yield recording
         except OSError as error:
-            raise InputError(f"cannot be read ({error.strerror or error})", file=source, remedy="check the file") from error
+            raise InputError(
+                f"cannot be read ({error.strerror or error})", file=source, remedy="check the file"
+            ) from error
         if empty:
             raise EmptyInput("the file holds no recording", file=source, remedy="record it again or remove it")
 

@@ -85,7 +85,7 @@ def healthy_band(healthy: Windows, unit: str) -> HealthyBand | None:
 
 
 def outside(curves: np.ndarray, band: HealthyBand) -> np.ndarray:
-    """How far curves (..., channel, phase) lie outside the band, in half widths of the band; 0 inside, 0 where unknown."""
+    """How far curves (..., channel, phase) lie outside the band, in its half widths; 0 inside and where unknown."""
     with np.errstate(invalid="ignore"):
         reach = np.where(np.isnan(band.high).all(axis=1), 0.0, _range(band))[:, None]
         half = np.maximum((band.high - band.low) / 2, np.maximum(_FLOOR * reach, 1e-12))

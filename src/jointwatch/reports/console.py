@@ -175,7 +175,12 @@ def _print_ability(rows: Sequence[Diagnosability], console: Console) -> None:
             reason = Text(because_words(row))
             if row.would_need and not wide:
                 reason.append(f"\nneeds {row.would_need}", style="dim")
-            cells = [row.title, Text(f"{mark} {word}", style=colour), joint_list(row.joints) or "robot", reason]
+            cells: list[str | Text] = [
+                row.title,
+                Text(f"{mark} {word}", style=colour),
+                joint_list(row.joints) or "robot",
+                reason,
+            ]
             table.add_row(*cells, *([Text(row.would_need)] if wide else []))
         console.print(table)
     if rows:

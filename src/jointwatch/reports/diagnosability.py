@@ -255,7 +255,9 @@ def _rank(answer: _Best) -> tuple[int, int]:
 
 def _judge(fault: _Fault, evidence: JointEvidence) -> _Best:
     conditions = _rules().conditions
-    ruled_out, missing, unmet = [], [], []
+    ruled_out: list[str] = []
+    missing: list[str] = []
+    unmet: list[_Condition] = []
     for name in dict.fromkeys((*fault.partly, *fault.full)):
         condition = conditions[name]
         met = _met(condition, evidence)

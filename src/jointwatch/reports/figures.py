@@ -68,12 +68,12 @@ def trend(
             "".join(f'<circle class="point" cx="{plot.x(x[i]):.1f}" cy="{plot.y(values[i]):.1f}" r="3"/>' for i in calm)
         )
     if count >= 10:
-        plot.path(x, _running_median(values, max(5, count // 30 | 1)), "median", most=600)
+        plot.path(x, _running_median(values, max(9, count // 30 | 1)), "median", most=600)
     if line is not None:
         y = plot.y(line)
         plot.add(f'<line class="threshold" x1="{plot.left}" x2="{plot.right}" y1="{y:.1f}" y2="{y:.1f}"/>')
-        text = f"threshold {_label(float(threshold or 0.0))}"
-        plot.add(f'<text class="threshold-text" x="{plot.right}" y="{y - 5:.1f}" text-anchor="end">{text}</text>')
+        text = f"- - threshold {_label(float(threshold or 0.0))}"
+        plot.add(f'<text class="threshold-text" x="{plot.right}" y="11" text-anchor="end">{text}</text>')
     for chosen, mark in ((above & ~raised, _diamond), (raised, _triangle)):
         rows = np.flatnonzero(chosen)
         rows = rows[np.argsort(-values[rows], kind="stable")[:_MOST_POINTS]]
@@ -121,8 +121,9 @@ def against_band(
     return plot.svg(describe)
 
 
-def phase_strip(rows: Sequence[tuple[str, np.ndarray]], describe: str, width: int = 460) -> str:
-    """One strip a row: how strongly each phase of the cycle deviates, darkest = most of all rows.
+def phase_strip(rows: Sequence[tuple[str, np.ndarray]], describe: str, width: int = 400) -> str:
+    """One strip a row: how strongly each phase of the cycle deviates, darkest = most of all rows,
+    but never for less than half the width of the band.
 
     >>> svg = phase_strip([("Joint 1", np.array([0.0, 1.0, 4.0]))], "joint 1 deviates at the end")
     >>> svg.count('class="heat"')
@@ -130,7 +131,8 @@ def phase_strip(rows: Sequence[tuple[str, np.ndarray]], describe: str, width: in
     """
     height, gap, left = 26, 4, 64
     bottom = len(rows) * (height + gap)
-    most = max((float(np.max(values)) for _, values in rows), default=0.0) or 1.0
+    most = max((float(np.max(values)) for _, values in rows), default=0.0)
+    most = max(most, 1.0)
     parts = []
     for i, (name, values) in enumerate(rows):
         y = i * (height + gap)
@@ -235,7 +237,7 @@ def _boundaries(plot: _Plot, sessions: list[str]) -> None:
         room = int((plot.x(end + 0.5) - x) / _DIGIT_PX) - 1
         if names and room >= 4 and x > last_text:
             name = sessions[i]
-            shown = name if len(name) <= room else name[: room - 1] + "…"
+            shown = name if len(name) <= room else "…" + name[1 - room :]
             plot.add(
                 f'<text class="session-text" x="{x + 4:.1f}" y="{plot.top + 9}">{escape(shown)}'
                 f"<title>session {escape(name)}</title></text>"

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -18,14 +17,16 @@ from jointwatch.reports import console, figures, issues, words
 from jointwatch.reports.bands import HealthyBand, cycle_curves, healthy_band, outside
 from jointwatch.reports.base import ReportData
 from jointwatch.reports.inspection import Inspection
-from jointwatch.reports.verdicts import RobotVerdict, State, headline, judge
+from jointwatch.reports.judgement import RobotVerdict, State, headline, judge
 
 __all__ = ["render_inspection", "render_report", "write_report"]
 
 _DRAWN_ROBOTS = 12  # robots with charts, worst first; the others have their verdict only
 _WORST_CYCLES = 3
 _CHANNELS_A_CYCLE = 3
+_WORTH_DRAWING = 0.05  # share of the score below which a further channel is not drawn
 _STRIP_BINS = 40
+_WORST_FILES = 10
 
 
 def write_report(data: ReportData, path: str | Path) -> Path:
@@ -67,9 +68,14 @@ def render_inspection(inspection: Inspection) -> str:
         for robot in dict.fromkeys(row.robot for row in inspection.diagnosability)
     }
     worst = sorted((line for line in inspection.recordings if line.issues), key=lambda line: -line.issues)
-    return _environment().get_template("inspection.html.j2").render(
-        inspection=inspection, summary=console.summary_line(inspection), by_robot=by_robot, worst=worst[:20], more=len(worst) - 20
-    )  # fmt: skip
+    template = _environment().get_template("inspection.html.j2")
+    return template.render(
+        inspection=inspection,
+        summary=console.summary_line(inspection),
+        by_robot=by_robot,
+        worst=worst[:_WORST_FILES],
+        more=len(worst) - _WORST_FILES,
+    )
 
 
 @dataclass(frozen=True)
@@ -77,7 +83,7 @@ class CycleView:
     """One cycle with its worst signals."""
 
     title: str
-    facts: str
+    facts: tuple[str, ...]
     charts: tuple[tuple[str, Markup], ...]
 
 
@@ -124,13 +130,15 @@ def _subline(data: ReportData, verdicts: Sequence[RobotVerdict]) -> str:
     cycles = sum(v.cycles for v in verdicts)
     if data.threshold is None:
         why = data.decision.message or "there are too few healthy cycles for a threshold"
-        return f"{why[:1].upper()}{why[1:].rstrip('.')}. {words.counted(cycles, 'cycle')} scored; no alarm can be raised yet."
+        scored = words.counted(cycles, "cycle")
+        return f"{why[:1].upper()}{why[1:].rstrip('.')}. {scored} scored; no alarm can be raised yet."
     above = sum(v.above for v in verdicts)
     expected = cycles * data.decision.stated_rate
+    whose = "a healthy robot" if len(verdicts) == 1 else "healthy robots"
     about = "fewer than 1" if expected < 1 else f"about {words.number(expected, 2)}"
     return (
-        f"{above:,} of {words.counted(cycles, 'cycle')} scored above the threshold; healthy robots would show {about}. "
-        f"{words.counted(len(data.alarms), 'alarm')} raised."
+        f"{above:,} of {words.counted(cycles, 'cycle')} scored above the threshold; {whose} would show {about}. "
+        f"{words.counted(len(data.alarms), 'alarm') if data.alarms else 'No alarm'} raised."
     )
 
 
@@ -184,8 +192,11 @@ def _cycle_view(data: ReportData, row: int, band: HealthyBand | None, curves: di
     if data.threshold is not None:
         facts[0] += f" (threshold {words.number(data.threshold)})"
     alarm = next((a for a in data.alarms if a.cycle == str(index.cycle[row])), None)
-    if alarm is not None and np.isfinite(alarm.p_value):
-        facts.append(f"{words.percent(alarm.p_value)} of healthy cycles score as high or higher")
+    if alarm is not None:
+        rare = f"; {words.percent(alarm.p_value)} of healthy cycles score as high" if np.isfinite(alarm.p_value) else ""
+        facts.append(f"alarm{rare}")
+    elif data.threshold is not None:
+        facts.append("no alarm")
     facts.append(
         f"starts at {words.duration(float(index.start_s[row]))}, lasts {words.duration(float(index.cycle_s[row]))}"
     )
@@ -208,7 +219,7 @@ def _cycle_view(data: ReportData, row: int, band: HealthyBand | None, curves: di
                     Markup(figures.against_band(low, middle, high, curve[i], _unit(data, channels[i], row), describe)),
                 )
             )
-    return CycleView(f"Cycle {index.cycle[row]}", "; ".join(facts), tuple(charts))
+    return CycleView(f"Cycle {index.cycle[row]}", tuple(facts), tuple(charts))
 
 
 def _worst_channels(
@@ -224,8 +235,9 @@ def _worst_channels(
         weight = outside(curve, band).mean(axis=1)
     else:
         weight = np.zeros(len(channels))
-    ranked = np.argsort(-np.where(there, weight, -1.0), kind="stable")
-    return [int(i) for i in ranked if there[i]][:_CHANNELS_A_CYCLE]
+    weight = np.where(there, weight, 0.0)
+    ranked = [int(i) for i in np.argsort(-weight, kind="stable") if there[i]]
+    return ranked[:1] + [i for i in ranked[1:_CHANNELS_A_CYCLE] if weight[i] >= _WORTH_DRAWING * weight.sum() > 0]
 
 
 def _unit(data: ReportData, channel: Channel, row: int) -> str:
@@ -307,7 +319,7 @@ def _where(excess: np.ndarray) -> str:
     while last + 1 in bins:
         last += 1
     size = 100 / len(excess)
-    return f"It leaves its healthy band most at {first * size:.0f} to {(last + 1) * size:.0f} % of the cycle."
+    return f"It leaves its healthy band most at {first * size:.0f} to {(last + 1) * size:.0f}\u00a0% of the cycle."
 
 
 def _facts(data: ReportData) -> list[tuple[str, str]]:
@@ -356,7 +368,8 @@ def _measured(data: ReportData) -> str:
     if measured is None:
         return "not measured: no healthy cycles were kept apart for it"
     interval = f"95 % interval {words.percent(measured.low)} to {words.percent(measured.high)}"
-    of = f"{measured.alarms:,} of {words.counted(measured.cycles, 'healthy cycle')} that neither training nor threshold saw"
+    cycles = words.counted(measured.cycles, "healthy cycle")
+    of = f"{measured.alarms:,} of {cycles} that neither training nor threshold saw"
     return f"{words.percent(measured.rate)} ({of}; {interval})"
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from jointwatch.core import Channel, Label, Quantity, Recording, Source
+from jointwatch.core.errors import InputError
 from jointwatch.reports.diagnosability import AbilityTally, Diagnosability
 from jointwatch.reports.issues import IssueGroup, IssueTally
 from jointwatch.reports.words import channel_words
@@ -111,11 +112,13 @@ class Inspection:
     def of(
         cls,
         recordings: Iterable[Recording],
-        ignored: Sequence[tuple[str, str]] = (),
-        failed: Sequence[tuple[str, str]] = (),
+        ignored: Iterable[Any] | None = None,
+        failed: Iterable[Any] | None = None,
     ) -> Inspection:
-        """Inspect recordings one at a time; `ignored` and `failed` are read afterwards, so that whoever yields the
-        recordings may fill them on the way.
+        """Inspect recordings one at a time; no samples are kept.
+
+        `ignored` and `failed` are (file, reason) pairs, paths or `InputError`s; by default the attributes of
+        these names that `recordings` has. They are read last, so that whoever yields the recordings may fill them on the way.
 
         >>> import numpy as np
         >>> from jointwatch.core import Robot
@@ -139,8 +142,8 @@ class Inspection:
             tuple(lines),
             issues.result(),
             tuple(ability.result()),
-            tuple((str(file), str(reason)) for file, reason in ignored),
-            tuple((str(file), str(reason)) for file, reason in failed),
+            tuple(_named(entry) for entry in (getattr(recordings, "ignored", ()) if ignored is None else ignored)),
+            tuple(_named(entry) for entry in (getattr(recordings, "failed", ()) if failed is None else failed)),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -259,6 +262,14 @@ def _line(recording: Recording) -> RecordingSummary:
         recording.quality.count(),
         tuple(dict.fromkeys(issue.kind for issue in recording.quality.issues)),
     )
+
+
+def _named(entry: Any) -> tuple[str, str]:
+    if isinstance(entry, InputError):
+        return entry.file or "", str(entry)
+    if isinstance(entry, tuple) and len(entry) == 2:
+        return str(entry[0]), str(entry[1])
+    return str(entry), ""
 
 
 def _json(value: Any) -> Any:

@@ -95,8 +95,17 @@ def _of_joint(recording: Recording, joint: Joint, live: dict[Channel, bool]) -> 
     signals, dead = _signals(own)
     travel, speed, reversals = _motion(recording, joint, own)
     return JointEvidence(
-        joint.number, recording.rate_hz, joint.kind, joint.gear_ratio, signals, dead - signals, _components(own), travel, speed, reversals
-    )  # fmt: skip
+        joint.number,
+        recording.rate_hz,
+        joint.kind,
+        joint.gear_ratio,
+        signals,
+        dead - signals,
+        _components(own),
+        travel,
+        speed,
+        reversals,
+    )
 
 
 def _live(channel: Channel, values: np.ndarray) -> bool:

@@ -13,7 +13,7 @@ from jointwatch.core.errors import UsageError
 
 __all__ = ["Periodicity", "period"]
 
-_AS_GOOD = 0.9  # a multiple of the period correlates as well as the period: the shortest of those wins
+_AS_GOOD = 0.95  # a multiple of the period correlates as well as the period: the shortest of those wins
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def period(
 
     The channels, each with mean 0 and variance 1 (those that never change are passed over), are correlated with
     themselves at every lag, normalised by the energy of the two overlapping parts, so that an exact repetition gives 1
-    at any lag. The period is the shortest lag whose peak is at least 0.9 of the highest; the peak is refined
+    at any lag. The period is the shortest lag whose peak is at least 0.95 of the highest; the peak is refined
     by a parabola. A signal that does not repeat gives period NaN and confidence 0.
 
     Parameters

@@ -157,7 +157,7 @@ def evaluate(
     """
     if native_hz <= rate_hz * _SAME_RATE:
         return _spline(time_s, values, at_s)
-    count = int(np.floor((time_s[-1] - time_s[0]) * native_hz + 1e-6)) + 1
+    count = int(np.ceil((time_s[-1] - time_s[0]) * native_hz - 1e-6)) + 1
     uniform = np.linspace(time_s[0], time_s[-1], max(count, 2))
     fine_hz = (len(uniform) - 1) / float(uniform[-1] - uniform[0])
     # so fine that the cubic follows all that the filter leaves

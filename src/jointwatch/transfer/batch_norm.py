@@ -63,8 +63,10 @@ class BatchNorm(Strategy):
         windows = target
         if labelled is not None:
             known = labelled[labelled.index.label != "uncertain"]
-            # A classifier needs to see healthy windows; where none was labelled the target's own stand in.
-            windows = known if len(known.normal()) else Windows.concatenate([target, known])
+            windows = known
+            if not len(known.normal()):  # a classifier needs healthy windows too: the target's other cycles
+                others = target[~np.isin(target.index.cycle, known.index.cycle)]
+                windows = Windows.concatenate([others, known])
         self.detector_.fine_tune(
             windows,
             parameters="batch_norm",

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from jointwatch.core import Event, Index, Recording, Windows
+from jointwatch.core import Index, Recording, Windows
 from jointwatch.core.errors import UsageError
 from jointwatch.windows._cut import as_list
 
@@ -41,7 +41,7 @@ def label_by_event(
     Errors: `UsageError` if no recording has such an event, or two recordings of one unit and session both fit.
 
     >>> import numpy as np
-    >>> from jointwatch.core import Channel, Quantity, Robot
+    >>> from jointwatch.core import Channel, Event, Quantity, Robot
     >>> from jointwatch.windows.sliding import sliding
     >>> arm = Robot.of("demo", "arm", "arm-1", joints=1)
     >>> hit = (Event("contact", 2.5, 2.5),)
@@ -72,8 +72,8 @@ def label_by_event(
         unit, session = recording.robot.unit, recording.session
         if seen[unit, session] > 1:
             raise UsageError(
-                f"{seen[unit, session]} recordings share unit {unit!r} and session {session!r}, so their windows cannot "
-                "be told apart; give each its own session"
+                f"{seen[unit, session]} recordings share unit {unit!r} and session {session!r}, so their windows "
+                "cannot be told apart; give each its own session"
             )
         mine = (index.unit == unit) & (index.session == session)
         before = mine & (last_s < hits[0].start_s)
@@ -81,28 +81,15 @@ def label_by_event(
         faults[before], columns["joint"][before], columns["severity"][before] = "", 0, np.nan
         rest = mine & ~before
         columns["label"][rest] = after
+        glimpse = rest & (index.start_s < hits[0].start_s) & (last_s - hits[0].start_s < least_s)
         for hit in hits:
-            _apply(hit, rest, index, last_s, least_s, columns, faults)
+            behind = rest & (last_s >= hit.start_s)
+            enough = (index.start_s >= hit.start_s) | (last_s - hit.start_s >= least_s)
+            columns["label"][behind & (index.start_s <= hit.stop_s) & enough] = "anomalous"
+            columns["label"][glimpse] = "uncertain"
+            named = behind & (columns["label"] == "anomalous")
+            faults[named] = hit.condition.fault or hit.name
+            columns["joint"][named] = hit.condition.joint or 0
+            columns["severity"][named] = np.nan if hit.condition.severity is None else hit.condition.severity
     columns["fault"] = faults.astype(str)
     return replace(windows, index=Index(**columns))
-
-
-def _apply(
-    hit: Event,
-    rows: np.ndarray,
-    index: Index,
-    last_s: np.ndarray,
-    least_s: float,
-    columns: dict[str, np.ndarray],
-    faults: np.ndarray,
-) -> None:
-    """Marks the rows that one event reaches; later events win where both do."""
-    behind = rows & (last_s >= hit.start_s)
-    within = behind & (index.start_s <= hit.stop_s)
-    glimpse = within & (index.start_s < hit.start_s) & (last_s - hit.start_s < least_s)
-    columns["label"][within] = "anomalous"
-    columns["label"][glimpse] = "uncertain"
-    named = behind & (columns["label"] == "anomalous")
-    faults[named] = hit.condition.fault or hit.name
-    columns["joint"][named] = hit.condition.joint or 0
-    columns["severity"][named] = np.nan if hit.condition.severity is None else hit.condition.severity

@@ -139,7 +139,7 @@ class DomainZScore(TransformerMixin, BaseEstimator):
         if unseen.any():
             window, channel = np.argwhere(unseen)[0]
             raise UsageError(
-                f"channel {X.channels[channel].key} was absent when domain {X.index.domain[window]!r} was learned; "
+                f"channel {X.channels[channel].key} was absent when domain {str(X.index.domain[window])!r} was learned; "
                 "call adapt with windows that have it"
             )
         values = np.empty(X.shape, np.float32)

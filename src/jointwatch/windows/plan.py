@@ -11,6 +11,7 @@ from jointwatch.core import Channel, Index, Quantity, Recording, Source, Windows
 from jointwatch.core.errors import MissingChannel, NotEnoughData, UsageError
 from jointwatch.windows.by_cycle import by_cycle
 from jointwatch.windows.derive import derive
+from jointwatch.windows.label_by_event import label_by_event
 from jointwatch.windows.layout import common_channels
 from jointwatch.windows.sliding import sliding
 
@@ -37,6 +38,7 @@ class WindowPlan:
         samples at `rate_hz` every `step` samples that never cross a cycle.
     decide_s : sliding only; a decision is taken for every so many seconds of a cycle instead of once a cycle.
     domain : what is transferred between, see `sliding`.
+    event : windows of recordings that hold such an event are normal before it and anomalous after, see `label_by_event`.
     """
 
     channels: tuple[Channel, ...]
@@ -46,6 +48,7 @@ class WindowPlan:
     step: int = 100
     decide_s: float | None = None
     domain: str = "brand"
+    event: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "channels", tuple(self.channels))
@@ -58,15 +61,18 @@ class WindowPlan:
         """Windows of the recordings, derived channels computed; `skipped` counts what was left out and why."""
         ready = [derive(recording, self.channels) for recording in recordings]
         if self.kind == "cycle":
-            return by_cycle(ready, length=self.length, channels=self.channels, domain=self.domain)
-        windows = sliding(
-            ready,
-            rate_hz=self.rate_hz,
-            length=self.length,
-            step=self.step,
-            channels=self.channels,
-            domain=self.domain,
-        )
+            windows = by_cycle(ready, length=self.length, channels=self.channels, domain=self.domain)
+        else:
+            windows = sliding(
+                ready,
+                rate_hz=self.rate_hz,
+                length=self.length,
+                step=self.step,
+                channels=self.channels,
+                domain=self.domain,
+            )
+        if self.event and any(event.name == self.event for recording in ready for event in recording.events):
+            windows = label_by_event(windows, ready, self.event)
         return windows if self.decide_s is None else _in_segments(windows, self.decide_s)
 
     @classmethod

@@ -35,7 +35,7 @@ class GroupSplit:
     ----------
     by : what stays together: `cycle`, `session` (of a unit), `unit` or `domain`.
     folds : number of folds; None = leave one group out at a time.
-    seed : order in which groups are dealt into folds (the largest first among equals of a shuffle).
+    seed : groups are shuffled, then dealt into folds, the largest first, each into the emptiest fold.
 
     `split` reads the groups from `Windows`; for arrays they are given as `groups`, as scikit-learn does.
 
@@ -133,9 +133,17 @@ def holdout(windows: Windows, by: By = "unit", share: float = 0.2, seed: int = 0
     return windows[~held], windows[held]
 
 
-def check_no_leak(train: Windows, test: Windows, by: By = "unit") -> None:
-    """Raise UsageError if a group, or a raw sample, is on both sides; names the first."""
-    shared = np.intersect1d(groups_of(train, by), groups_of(test, by))
+def check_no_leak(train: Windows, test: Windows, by: By | Literal["sample"] = "unit") -> None:
+    """Raise UsageError, naming the first, if a group is on both sides; `sample` asks only for shared raw samples.
+
+    >>> import numpy as np
+    >>> from jointwatch.core import Channel, Index, Quantity
+    >>> a, t = np.array(["a", "b"]), np.zeros(2)
+    >>> index = Index(a, a, a, a, t, t + 1, t, t, np.array(["normal", "normal"]), a, t, t)
+    >>> windows = Windows(np.ones((2, 1, 5)), (Channel(Quantity.POSITION, 1),), index, 5.0)
+    >>> check_no_leak(windows[[0]], windows[[1]], by="unit")
+    """
+    shared = np.empty(0) if by == "sample" else np.intersect1d(groups_of(train, by), groups_of(test, by))
     if len(shared):
         more = f" and {len(shared) - 1} more" if len(shared) > 1 else ""
         raise UsageError(f"{by} {str(shared[0])!r}{more} is on both sides of the split; split by {by} (see GroupSplit)")

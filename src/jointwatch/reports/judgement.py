@@ -15,6 +15,7 @@ from jointwatch.reports.words import counted, joint_list, number, quantity_words
 
 __all__ = ["JointVerdict", "RobotVerdict", "State", "headline", "judge"]
 
+_LEADS = 0.2  # a joint needs attention if it contributes most in this share of the cycles above the threshold
 _CHANCE = 0.05  # more cycles above the threshold than a healthy robot shows in 95 of 100 such sets
 
 
@@ -156,24 +157,27 @@ def _judge_joints(
             leads[leader.joint or 0] += 1
             parts.setdefault(leader.joint or 0, Counter())[leader] += 1
     can_tell = bool(leads) or any(joint for joint in named)
+    most = max((leads[joint] for joint in leads if joint), default=0)
     measured = _measured_joints(data, unit)
     verdicts = []
     for joint in _joints(data, unit):
         lead = leads[joint.number]
-        share = f"leads in {lead} of {len(above)} high cycles" if lead else ""
+        share = signal = ""
         if lead:
+            share = f"leads in {lead} of {counted(len(above), 'high cycle')}"
             top = parts[joint.number].most_common(1)[0][0]
-            share += f", mostly by {quantity_words(top.quantity, top.source)}"
+            signal = f", mostly by {quantity_words(top.quantity, top.source)}"
+        clear = lead > 0 and (lead == most or lead >= max(2.0, _LEADS * len(above)))
         if measured is not None and joint.number not in measured:
             found = State.UNKNOWN, "not measured"
-        elif named[joint.number]:
-            found = State.ATTENTION, share or f"named by {counted(named[joint.number], 'alarm')}"
+        elif state is State.ATTENTION and (clear if leads else named[joint.number] > 0):
+            found = State.ATTENTION, share + signal or f"named by {counted(named[joint.number], 'alarm')}"
         elif state in (State.ATTENTION, State.WATCH) and not can_tell:
             found = State.UNKNOWN, "the detector cannot tell which joint it is"
-        elif state in (State.ATTENTION, State.WATCH) and lead:
-            found = State.WATCH, share
+        elif state in (State.ATTENTION, State.WATCH) and lead >= max(2.0, _LEADS / 2 * len(above)):
+            found = State.WATCH, share + signal
         else:
-            found = State.NORMAL, "no sign of change"
+            found = State.NORMAL, share or "no sign of change"
         verdicts.append(JointVerdict(joint.number, joint.name, *found))
     return tuple(verdicts)
 

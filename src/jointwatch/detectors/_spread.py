@@ -1,0 +1,20 @@
+"""Standard deviations that can be divided by."""
+
+from __future__ import annotations
+
+import numpy as np
+
+__all__ = ["usable_scale"]
+
+_ROUNDING = 1e-6  # windows are float32: spread below this share of the mean is rounding, not signal
+
+
+def usable_scale(std: np.ndarray, mean: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Scale to divide by, and where there is no spread; there the scale is 1, so that a change counts in its own unit.
+
+    >>> import numpy as np
+    >>> usable_scale(np.array([2.0, 0.0]), np.array([1.0, 40.0]))
+    (array([2., 1.]), array([False,  True]))
+    """
+    constant = std <= _ROUNDING * np.abs(mean)
+    return np.where(constant, 1.0, std), constant

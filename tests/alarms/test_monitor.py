@@ -1,0 +1,104 @@
+"""The whole chain on synthetic arms: it alarms on faults, is quiet on health, and says when it cannot know."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from jointwatch.alarms.monitor import Monitor
+from jointwatch.core import Recording
+from jointwatch.core.errors import NotEnoughData, UsageError
+
+Make = Callable[..., Recording]
+
+
+def fleet(make: Make, brand: str, seed: int, sessions: int = 8, cycles: int = 10, **settings: object) -> list[Recording]:
+    return [
+        make(seed=seed + s, cycles=cycles, brand=brand, unit=f"{brand}-1", session=f"s{s}", **settings)
+        for s in range(sessions)
+    ]
+
+
+@pytest.fixture(scope="module")
+def monitor(arm_recording: Make) -> Monitor:
+    healthy = fleet(arm_recording, "red", 0)
+    return Monitor.suited_to(healthy, false_alarm_rate=0.05, length=50).fit(healthy)
+
+
+def test_alarms_on_the_fault_and_names_the_joint(monitor: Monitor, arm_recording: Make) -> None:
+    worn = arm_recording(seed=90, cycles=8, brand="red", unit="red-1", session="later", faulty=(3, 6))
+    verdict = monitor.score([worn])
+    assert [alarm.cycle for alarm in verdict.alarms] == ["red-1/later/3", "red-1/later/6"] or {
+        alarm.joint for alarm in verdict.alarms
+    } == {1}
+    anomalous = verdict.cycle_scores.index.label == "anomalous"
+    assert verdict.passed[anomalous].all()
+    assert all(alarm.joint == 1 and alarm.p_value <= 0.05 for alarm in verdict.alarms if alarm.cycle[-1] in "36")
+
+
+def test_training_and_threshold_never_share_a_session(monitor: Monitor) -> None:
+    assert monitor.held_out_by_ == "session"
+    held = set(monitor.healthy_.index.session.tolist())
+    assert 0 < len(held) < 8
+    assert monitor.facts_["calibration_cycles"] == 10 * len(held)
+    assert monitor.facts_["training_windows"] == 10 * (8 - len(held))
+
+
+def test_carried_to_another_brand_it_stays_quiet_on_health(monitor: Monitor, arm_recording: Make) -> None:
+    blue = fleet(arm_recording, "blue", 200, noise_a=0.05)
+    adapted = monitor.adapt(blue)
+    fresh = fleet(arm_recording, "blue", 300, noise_a=0.05)
+    assert adapted.score(fresh).passed.mean() <= 0.15
+    with pytest.raises(UsageError, match="adapt"):
+        monitor.score(blue)
+    assert monitor.target_ == ["red"]
+
+
+def test_says_how_many_cycles_are_missing(arm_recording: Make) -> None:
+    few = fleet(arm_recording, "red", 0, sessions=2, cycles=6)
+    monitor = Monitor.suited_to(few, false_alarm_rate=0.01, length=50).fit(few)
+    assert monitor.threshold_ is None
+    assert "93 more healthy cycles (have 6, need 99)" in monitor.shortage_
+    verdict = monitor.score(few)
+    assert verdict.alarms == ()
+    assert np.isnan(verdict.p_values).all()
+
+
+def test_one_cycle_is_not_enough(arm_recording: Make) -> None:
+    one = [arm_recording(cycles=1)]
+    with pytest.raises(NotEnoughData):
+        Monitor.suited_to(one, length=50).fit(one)
+
+
+def test_guard_names_the_odd_cycle_and_leaving_it_out_restores_the_alarm(arm_recording: Make) -> None:
+    # sessions 1, 3, 5, 7 set the threshold; one of their cycles is worse than any fault to come
+    healthy = fleet(arm_recording, "red", 0)
+    values = healthy[3].values.copy()
+    values[2, 400:600] *= 3.0
+    from dataclasses import replace
+
+    healthy[3] = replace(healthy[3], values=values)
+    worn = [arm_recording(seed=90, cycles=8, brand="red", unit="red-1", session="later", faulty=(3,))]
+    settings = {"false_alarm_rate": 0.025, "length": 50}
+    blind = Monitor.suited_to(healthy, **settings).fit(healthy)
+    assert [odd.cycle for odd in blind.guard_.odd] == ["red-1/s3/3"]
+    assert any("red-1/s3/3" in line for line in blind.summary())
+    assert blind.score(worn).passed.sum() == 0
+    seeing = Monitor.suited_to(healthy, exclude_odd=True, **settings).fit(healthy)
+    threshold = seeing.threshold_
+    if threshold is None:  # one cycle fewer can be one too few: then it must say so
+        assert "more healthy cycles" in seeing.shortage_
+    else:
+        assert seeing.score(worn).passed.sum() == 1
+
+
+def test_persistence_asks_for_two_in_a_row(monitor: Monitor, arm_recording: Make) -> None:
+    lasting = arm_recording(seed=91, cycles=8, brand="red", unit="red-1", session="later", faulty=(3, 4, 5))
+    patient = monitor.__class__(**{**monitor.get_params(deep=False), "persistence": (2, 2)}).fit(
+        fleet(arm_recording, "red", 0)
+    )
+    numbers = [int(alarm.cycle.rsplit("/", 1)[1]) for alarm in patient.score([lasting]).alarms]
+    assert len(numbers) >= 2
+    assert min(numbers) > int(monitor.score([lasting]).alarms[0].cycle.rsplit("/", 1)[1])

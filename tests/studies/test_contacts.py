@@ -1,0 +1,118 @@
+"""How detections, delays and false alarms are counted, on runs where the answer is known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from jointwatch.core import Channel, Condition, Cycle, Event, Label, Quantity, Recording, Robot
+from jointwatch.core.errors import MissingChannel, NotEnoughData
+from jointwatch.studies._contacts import Runs, evaluate, held_out_decisions, summarise
+
+ARM = Robot.of("demo", "arm", "arm-1", joints=1)
+ONSET_S = 6.0
+
+
+def run(session: str, seed: int, contact: bool) -> Recording:
+    time_s = np.arange(1000) / 125
+    current = 1 + 0.05 * np.random.default_rng(seed).standard_normal(1000)
+    condition = Condition(Label.ANOMALOUS, "contact", 1) if contact else Condition(Label.NORMAL)
+    if contact:
+        current = current + 2.0 * (time_s >= ONSET_S)
+    return Recording(
+        time_s,
+        current[None],
+        (Channel(Quantity.CURRENT, 1),),
+        ARM,
+        session,
+        cycles=(Cycle(0.0, 8.0, condition),),
+        events=(Event("contact", ONSET_S, 8.0, condition),) if contact else (),
+        condition=condition,
+        truth={"speed_deg_s": 4.0},
+    )
+
+
+@pytest.fixture(scope="module")
+def runs() -> Runs:
+    return Runs.of([run(f"free{i}", i, False) for i in range(6)] + [run(f"hit{i}", 50 + i, True) for i in range(4)])
+
+
+def test_free_and_contact_runs_are_told_apart(runs: Runs) -> None:
+    assert runs.free_sessions == [f"free{i}" for i in range(6)]
+    assert runs.onset_s == {f"hit{i}": ONSET_S for i in range(4)}
+    assert set(runs.free_of(["free2"]).index.session.tolist()) == {"free2"}
+
+
+def test_without_free_or_contact_runs_it_says_so() -> None:
+    with pytest.raises(MissingChannel, match="0 free runs"):
+        Runs.of([run("hit", 1, True)])
+
+
+def perfect(runs: Runs, late_s: float = 0.0) -> np.ndarray:
+    onset = np.array([runs.onset_s[s] for s in runs.contact.index.session])
+    return (runs.contact.index.stop_s >= onset + late_s).astype(float)
+
+
+def test_a_perfect_detector_has_every_contact_and_no_false_alarm(runs: Runs) -> None:
+    found = evaluate(perfect(runs), runs, np.zeros(200))
+    assert found["auroc"] == 1.0
+    assert all(r["detected"] and r["false_alarms"] == 0 for r in found["runs"].values())
+    assert all(0 <= r["delay_s"] <= 0.016 + 1e-9 for r in found["runs"].values())
+    free_s = [r["free_s"] for r in found["runs"].values()]
+    assert free_s == pytest.approx([ONSET_S] * 4, abs=0.81)  # up to one decision at either end is incomplete
+
+
+def test_delay_is_measured_and_an_alarm_after_the_horizon_is_a_miss(runs: Runs) -> None:
+    late = evaluate(perfect(runs, late_s=0.5), runs, np.zeros(200))
+    assert all(0.5 <= r["delay_s"] <= 0.516 + 1e-9 for r in late["runs"].values())
+    missed = evaluate(perfect(runs, late_s=1.2), runs, np.zeros(200))
+    assert not any(r["detected"] for r in missed["runs"].values())
+
+
+def test_alarms_before_the_contact_are_false_once_a_decision(runs: Runs) -> None:
+    index = runs.contact.index
+    value = perfect(runs)
+    early = (index.session == "hit0") & (index.stop_s > 2.0) & (index.stop_s < 2.39)
+    found = evaluate(np.where(early, 1.0, value), runs, np.zeros(200))
+    assert found["runs"]["hit0"]["false_alarms"] == 1
+    assert found["runs"]["hit1"]["false_alarms"] == 0
+    constant = evaluate(np.ones_like(value), runs, np.zeros(200))
+    counts = [r["false_alarms"] * 0.4 for r in constant["runs"].values()]
+    assert counts == pytest.approx([r["free_s"] for r in constant["runs"].values()])
+
+
+def test_a_threshold_needs_enough_held_out_decisions(runs: Runs) -> None:
+    with pytest.raises(NotEnoughData, match="59 more"):
+        evaluate(perfect(runs), runs, np.zeros(40))
+
+
+def test_held_out_decisions_are_the_maxima_of_periods(runs: Runs) -> None:
+    part = runs.free_of(["free0"])
+    decisions = held_out_decisions(part.index.stop_s, part.index)
+    assert len(decisions) == len(np.unique(np.floor(part.index.stop_s / 0.4)))
+    assert decisions.max() == part.index.stop_s.max()
+
+
+def test_rows_carry_intervals_and_count_runs(runs: Runs) -> None:
+    results = [evaluate(perfect(runs, late_s=d), runs, np.zeros(200)) for d in (0.0, 0.1, 1.2)]
+    rows = {
+        row.metric: row
+        for row in summarise(results, method="m", split="s", source="", target="t", labels="6 free runs")
+    }
+    share = rows["contacts detected (share)"]
+    assert share.mean == pytest.approx(2 / 3)
+    assert share.n == 4
+    assert rows["false alarms per free minute"].mean == 0.0
+    assert 0.0 <= rows["median delay of the alarm (s)"].mean <= 0.116
+    everything = summarise(results[:1], method="m", split="s", source="", target="t", labels="")[0]
+    assert everything.mean == 1.0
+    assert everything.low == pytest.approx(0.3976, abs=1e-3)  # four of four proves no more than that
+
+
+
+
+def test_runs_are_frozen(runs: Runs) -> None:
+    with pytest.raises(AttributeError):
+        runs.plan = replace(runs.plan)  # type: ignore[misc]
