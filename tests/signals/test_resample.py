@@ -93,6 +93,15 @@ def test_lost_ends_are_cut_not_extrapolated() -> None:
     assert found[0].time_s[-1] == pytest.approx(0.96)
 
 
+def test_a_loss_that_reaches_into_a_longer_one_is_not_extrapolated_from_its_far_side() -> None:
+    time_s = np.arange(400) / 100
+    values = np.stack([time_s**2, np.sin(40 * time_s)])
+    values[0, 200:230] = np.nan
+    values[1, 228:232] = np.nan  # short, but its near side lies in what is left out
+    found = resample(time_s, values, 100.0, max_gap_s=0.06)
+    assert [segment.time_s[0] for segment in found] == [0.0, 2.32]
+
+
 def test_nothing_is_left_of_a_channel_that_was_never_recorded() -> None:
     values = np.ones((2, 50))
     values[1] = np.nan
@@ -121,8 +130,10 @@ def test_segments_are_finite_inside_the_samples_and_in_order(
         assert segment.values.shape == (2, len(segment.time_s))
         assert np.isfinite(segment.values).all()
         assert before < segment.time_s[0]
-        assert time_s[0] <= segment.time_s[0]
-        assert segment.time_s[-1] <= time_s[-1]
+        # it begins where every channel is known, and does not reach beyond the last sample where all are
+        whole = time_s[np.isfinite(values).all(axis=0)]
+        assert segment.time_s[0] in whole
+        assert segment.time_s[-1] <= whole[-1]
         before = segment.time_s[-1]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -30,7 +31,7 @@ def test_equal_phase_at_equal_place(durations: list[float], length: int, rate_hz
     phase = np.interp(time_s, edges, np.arange(len(edges)))
     values = np.sin(2 * np.pi * phase)
     arm = Robot.of("demo", "arm", "arm-1", joints=1)
-    cycles = tuple(Cycle(a, b) for a, b in zip(edges[:-1], edges[1:], strict=True))
+    cycles = tuple(Cycle(a, b) for a, b in pairwise(edges))
     channels = (Channel(Quantity.POSITION, 1),)
     windows = by_cycle(Recording(time_s, values[None], channels, arm, "s", cycles=cycles), length=length)
     assert len(windows) == len(durations)

@@ -53,7 +53,7 @@ def test_units_and_zero_offsets_of_a_domain_do_not_matter(
     windows = windows.with_values(values)
     gain = np.array([gains[0], gains[1], gains[0], gains[1]])  # current, position, current, position
     other = (windows.index.domain == "odd")[:, None, None]
-    changed = np.where(other, values * gain[:, None] + np.array(offset)[:, None], values)
+    changed = np.where(other, (values + np.array(offset)[:, None]) * gain[:, None], values)
     normaliser = DomainZScore(robust=robust)
     expected = normaliser.fit_transform(windows).values
     found = normaliser.fit_transform(windows.with_values(changed)).values

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -38,7 +39,7 @@ def test_windows_lie_inside_one_cycle_and_no_break_and_hold_their_own_time(
     rng = np.random.default_rng(seed)
     time_s = np.cumsum(rng.uniform(0.009, 0.011, 400))
     edges = time_s[0] + np.concatenate([[0.0], np.cumsum(durations)])
-    cycles = tuple(Cycle(a, b) for a, b in zip(edges[:-1], edges[1:], strict=True))
+    cycles = tuple(Cycle(a, b) for a, b in pairwise(edges))
     recording = _clock(time_s, cycles=cycles, breaks=tuple(sorted(breaks)))
     windows = sliding(recording, rate_hz=rate_hz, length=length, step=step)
     index = windows.index

@@ -127,7 +127,8 @@ class BaselineGuard(BaseEstimator):
         """
         if not 0 < self.false_naming_rate < 1 or not 0 < self.max_share < 0.5:
             raise UsageError(
-                f"false_naming_rate is in (0, 1) and max_share in (0, 0.5), got {self.false_naming_rate}, {self.max_share}"
+                f"false_naming_rate is in (0, 1) and max_share in (0, 0.5), "
+                f"got {self.false_naming_rate} and {self.max_share}"
             )
         if isinstance(scores, Scores):
             cycles = scores.by_cycle()

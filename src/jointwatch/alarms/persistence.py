@@ -138,7 +138,10 @@ class Persistence(BaseEstimator):
         pairs = int(same.sum())
         if pairs < _PAIRS_NEEDED:
             raise NotEnoughData(
-                "the correlation of neighbouring cycles", needed=_PAIRS_NEEDED, have=pairs, unit="pairs of healthy cycles"
+                "the correlation of neighbouring cycles",
+                needed=_PAIRS_NEEDED,
+                have=pairs,
+                unit="pairs of healthy cycles",
             )
         before, after = cycles.value[first[same]], cycles.value[second[same]]
         lag1 = 0.0

@@ -67,8 +67,10 @@ class VectorDetector(Detector):
     def _assess(self, windows: Windows) -> tuple[np.ndarray, np.ndarray | None]:
         vectors, there = self._vectors(windows)
         z = self._standardised(vectors, there)
-        parts = np.where(there, self._parts(z), 0.0) / np.maximum(there.sum(axis=1), 1)[:, None]
-        return self._vector_scores(z, parts), self._by_channel(parts)
+        count = np.maximum(there.sum(axis=1), 1)
+        parts = np.where(there, self._parts(z), 0.0) / count[:, None]
+        blame = self._blame(z, parts, count)
+        return self._vector_scores(z, parts), None if blame is None else np.where(windows.presence, blame, 0.0)
 
     def _vectors(self, windows: Windows) -> tuple[np.ndarray, np.ndarray]:
         """(window, feature) float64 features, and whether each one's channel is there."""
@@ -88,7 +90,11 @@ class VectorDetector(Detector):
     def _standardised(self, vectors: np.ndarray, there: np.ndarray) -> np.ndarray:
         return np.where(there, (vectors - self.mean_) / self.scale_, 0.0)
 
-    def _by_channel(self, parts: np.ndarray) -> np.ndarray | None:
+    def _blame(self, z: np.ndarray, parts: np.ndarray, count: np.ndarray) -> np.ndarray | None:
+        """(window, channel) contributions: the parts of each channel's features unless a method knows better.
+
+        `parts` are already divided by `count` (window,), the number of features that are there.
+        """
         owner = getattr(self.features_, "feature_channel_", None)
         if owner is None:
             return None

@@ -44,6 +44,10 @@ class Detector(BaseEstimator, ABC):
         """(window, channel) not negative, or None if the method cannot say."""
         return None
 
+    def _assess(self, windows: Windows) -> tuple[np.ndarray, np.ndarray | None]:
+        """Scores and contributions of the same windows; overridden where they share the work."""
+        return self._score(windows), self._contributions(windows)
+
     def _rebuild(self) -> None:
         """Make what is not stored from what is."""
 
@@ -79,14 +83,15 @@ class Detector(BaseEstimator, ABC):
     def explain(self, X: Windows | np.ndarray) -> np.ndarray | None:
         """(window, channel) how much each channel brought to the score, or None if the method cannot say."""
         windows = self._checked(X)
-        return self._contributions(windows)
+        return self._contributions(windows) if len(windows) else None
 
     @final
     def detect(self, windows: Windows) -> Scores:
         """Scores with their index and contributions."""
-        parts = self.explain(windows)
+        windows = self._checked(windows)
+        scores, parts = self._assess(windows) if len(windows) else (np.empty(0), None)
         channels = windows.channels if parts is not None else ()
-        return Scores(self.score_samples(windows), windows.index, self.name, channels, parts)
+        return Scores(scores, windows.index, self.name, channels, parts)
 
     @final
     def score(self, X: Windows | np.ndarray, y: np.ndarray | None = None) -> float:

@@ -15,7 +15,8 @@ __all__ = ["IsolationForest"]
 class IsolationForest(VectorDetector):
     """How few random cuts set a window apart, 0 to 1; about 0.5 where as many as for a window in the crowd.
 
-    Beyond the training range a further cut is not possible, so scores level off: large faults look alike.
+    Cuts lie inside the training range, so scores level off beyond it: large faults look alike, and where training
+    windows are all the same, or two, every window scores 0.5.
     The score is not a sum over features. Contributions are a stand-in: the squared z-scores of each channel.
 
     Parameters
@@ -49,7 +50,9 @@ class IsolationForest(VectorDetector):
         self.vectors_ = z
 
     def _rebuild(self) -> None:
-        self._forest = _IsolationForest(self.n_estimators, random_state=self.random_state).fit(self.vectors_)
+        self._forest = _IsolationForest(n_estimators=self.n_estimators, random_state=self.random_state).fit(
+            self.vectors_
+        )
 
     def _parts(self, z: np.ndarray) -> np.ndarray:
         return np.square(z)

@@ -45,13 +45,12 @@ class Mahalanobis(VectorDetector):
         self.features = features
 
     def _fit_vectors(self, z: np.ndarray) -> None:
-        covariance, self.shrinkage_ = np.zeros((z.shape[1], z.shape[1])), 1.0
-        if not self.constant_.all():
-            estimate = LedoitWolf(assume_centered=True).fit(z)
-            covariance, self.shrinkage_ = estimate.covariance_, float(estimate.shrinkage_)
         # no spread, no covariance: such a feature counts by itself, in the unit its scale of 1 stands for
-        covariance[self.constant_, :] = covariance[:, self.constant_] = 0.0
-        covariance[self.constant_, self.constant_] = 1.0
+        covariance, self.shrinkage_ = np.eye(z.shape[1]), 1.0
+        varies = np.flatnonzero(~self.constant_)
+        if len(varies):
+            estimate = LedoitWolf(assume_centered=True).fit(z[:, varies])
+            covariance[np.ix_(varies, varies)], self.shrinkage_ = estimate.covariance_, float(estimate.shrinkage_)
         value, vector = np.linalg.eigh(covariance)
         value = np.maximum(value, 1e-9 * value[-1])
         self.whitening_ = (vector / np.sqrt(value)) @ vector.T

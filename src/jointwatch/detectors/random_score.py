@@ -36,5 +36,7 @@ class RandomScore(Detector):
 
     def _score(self, windows: Windows) -> np.ndarray:
         key = str(self.random_state).encode()
-        digests = b"".join(hashlib.blake2b(window.tobytes(), digest_size=8, key=key).digest() for window in windows.values)
+        digests = b"".join(
+            hashlib.blake2b(window.tobytes(), digest_size=8, key=key).digest() for window in windows.values
+        )
         return (np.frombuffer(digests, np.uint64) >> np.uint64(11)) * 2.0**-53

@@ -13,7 +13,7 @@ from jointwatch.signals.statistics import STATISTICS, statistics
 
 __all__ = ["CycleStatistics"]
 
-_BLOCK = 4096
+_BLOCK = 128  # windows handled at once: they stay in the processor's cache
 
 
 class CycleStatistics(Features):

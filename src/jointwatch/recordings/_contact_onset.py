@@ -6,7 +6,8 @@ level wanders over seconds, its reading is held for several rows, and it may swi
 The rule, in the order of its steps:
 
 1. *Sustained fall*: the last row whose median over the following 0.25 s is still at or above the middle between the
-   level of the first half and the level of the last second. Without a fall of 4 noise widths and 20,000 counts: no contact.
+   level of the first half and the level of the last second. No contact without a fall of 4 noise widths and 20,000
+   counts.
 2. *Baseline*: median of the counts from 2.0 s to 0.5 s before that row; *noise*: 1.4826 times their median absolute
    deviation, at least the sensor's resolution.
 3. *Band*: baseline +- `tolerance` noise widths. A reading inside the band counts if it stays for 0.8 of the time that

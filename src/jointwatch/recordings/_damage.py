@@ -46,7 +46,7 @@ def wild_samples(values: np.ndarray, channels: Sequence[Channel], source: str | 
 def wild_times(wild: np.ndarray, channels: Sequence[Channel]) -> np.ndarray:
     """(time,) bool: rows garbled as a whole. Wild commanded values alone do not condemn what was measured."""
     measured = np.array([channel.source is Source.MEASURED for channel in channels])
-    whole: np.ndarray = wild.mean(axis=0) >= 0.5
+    whole: np.ndarray = wild.mean(axis=0) > 0.5
     return whole | wild[measured].any(axis=0)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 __all__ = ["constant_runs", "true_runs"]
@@ -28,4 +30,4 @@ def constant_runs(*columns: np.ndarray) -> list[tuple[int, int]]:
     for column in columns:
         changed[1:-1] |= column[1:] != column[:-1]
     edges = np.flatnonzero(changed)
-    return [(int(a), int(b)) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    return [(int(a), int(b)) for a, b in pairwise(edges)]

@@ -4,26 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["all_numbers", "first_fields"]
+from jointwatch.recordings._csv_dialect import first_line
 
-_HEAD_BYTES = 1 << 16
+__all__ = ["all_numbers", "first_fields"]
 
 
 def first_fields(path: Path, suffix: str = ".csv") -> list[str]:
     """Comma-separated cells of the first line, stripped; empty for anything that is no such text file."""
-    if path.suffix.lower() != suffix:
+    if path.suffix.lower() != suffix or not path.is_file():
         return []
-    try:
-        if not path.is_file():
-            return []
-        with path.open("rb") as file:
-            head = file.read(_HEAD_BYTES)
-    except OSError:
-        return []
-    if b"\0" in head:
-        return []
-    lines = head.decode("utf-8-sig", errors="replace").splitlines()
-    return [cell.strip().strip('"') for cell in lines[0].split(",")] if lines else []
+    line = first_line(path)
+    return [cell.strip().strip('"') for cell in line.split(",")] if line else []
 
 
 def all_numbers(cells: list[str]) -> bool:

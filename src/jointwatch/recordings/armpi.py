@@ -31,7 +31,7 @@ _SHEET = "Test conditions.xlsx"
 
 
 class Armpi(Reader):
-    """One recording for every session folder, or for a single motor file: position, temperature and voltage of each servo.
+    """One recording for a session folder, or for a single motor file: position, temperature, voltage of each servo.
 
     Position counts 0 to 1000 are taken as 0 to 240 degrees, the usual travel of such servos; the files do not say.
     Readings that the servo bus garbled are blanked and counted: counts outside 0 to 1000, voltages outside 3 to 10 V,
@@ -40,6 +40,17 @@ class Armpi(Reader):
     Rows with `label` 1 (the servo is being heated or still cools down) make anomalous cycles and an event each with the
     fault `overheating` at that joint; a session without such rows is normal, unless the sheet `Test conditions.xlsx`
     beside the folder says that a servo failed: then it is uncertain, because file and sheet disagree.
+
+    Source: none stated with the files; facts in `docs/cards/armpi.md`.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "data_motor_3.csv"
+    ...     rows = [f"{0.1 * i:.1f},500,{255 if i == 2 else 30},7300,{int(i > 5)}" for i in range(9)]
+    ...     _ = path.write_text("\\n".join(["time,position,temperature,voltage,label", *rows]))
+    ...     recording = next(Armpi().read(path))
+    >>> recording.quality.count("out_of_range"), [cycle.name for cycle in recording.cycles]
+    (1, ['not heated', 'heated 3'])
     """
 
     specificity: ClassVar[int] = 20
@@ -170,7 +181,7 @@ def _events(heated: dict[int, np.ndarray]) -> list[Span]:
 
 
 def _sheet(folder: Path, motors: dict[int, RawTable]) -> tuple[str | None, list[int]]:
-    """(what the session did, servos of `motors` that failed in it) from the sheet beside the folder; (None, []) without it."""
+    """(what the session did, servos that failed in it) from the sheet beside the folder; (None, []) without it."""
     sheet = folder.parent / _SHEET
     if not sheet.is_file():
         return None, []

@@ -35,6 +35,11 @@ class Cobotops(Reader):
     A cycle is a stretch in which the file's cycle number does not change (the numbers run back once, and none crosses
     a gap of the clock). A cycle with a protective stop or a lost grip in any row is anomalous, all others normal; each
     stretch of a flag is an event. Column names are matched without blanks around them; `Temperature_T0` is joint 1's.
+
+    Source: UR3 CobotOps, UCI Machine Learning Repository 963, doi 10.24432/C5J891.
+
+    >>> Cobotops().recognises(Path("absent.xlsx"))
+    False
     """
 
     specificity: ClassVar[int] = 20
@@ -114,9 +119,7 @@ def _numbers(cells: Sequence[Any]) -> np.ndarray:
     return np.array([np.nan if isinstance(cell, str) or cell is None else float(cell) for cell in cells])
 
 
-def _marks(
-    time_s: np.ndarray, number: np.ndarray, flags: dict[str, np.ndarray]
-) -> tuple[list[Cycle], list[Event]]:
+def _marks(time_s: np.ndarray, number: np.ndarray, flags: dict[str, np.ndarray]) -> tuple[list[Cycle], list[Event]]:
     step_s = float(np.nanmedian(np.diff(time_s)))
     stretch = np.cumsum(np.concatenate([[False], np.diff(time_s) > _GAP_STEPS * step_s]))
     raised = {event: np.nan_to_num(values) > 0 for event, values in flags.items()}

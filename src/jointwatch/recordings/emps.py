@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
-from scipy.io import loadmat, whosmat
 
 from jointwatch.core import Channel, Condition, Cycle, Event, Joint, Label, Quantity, Recording, Robot, Source
 from jointwatch.core.errors import CorruptInput
 from jointwatch.recordings._assemble import Column, assemble
+from jointwatch.recordings._matlab import read_matlab, variable_names
 from jointwatch.recordings._runs import true_runs
 from jointwatch.recordings.base import Reader
 
@@ -27,27 +27,28 @@ class Emps(Reader):
     `torque.derived/1` (newton on this prismatic axis) is the voltage times the file's own drive gain. A cycle is one
     stroke out and back of the reference. The file with `pulses_N` has a pulse in every cycle: all its cycles are
     anomalous, with an event for every pulse.
+
+    Source: Janot, Gautier, Brunot, Data set and reference models of EMPS, 2019.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     from scipy.io import savemat
+    ...     path = Path(folder) / "axis.mat"
+    ...     time_s = np.arange(200.0) / 100
+    ...     reference = 0.1 - 0.1 * np.cos(2 * np.pi * time_s)
+    ...     savemat(path, {"t": time_s, "qm": reference, "qg": reference, "vir": np.ones(200), "gtau": 35.0})
+    ...     recording = next(Emps().read(path))
+    >>> recording["torque.derived/1"][0], len(recording.cycles)
+    (np.float64(35.0), 2)
     """
 
     specificity: ClassVar[int] = 20
 
     def recognises(self, source: Path) -> bool:
-        if source.suffix.lower() != ".mat" or not source.is_file():
-            return False
-        try:
-            return {name for name, _, _ in whosmat(source)} >= _NEEDED
-        except (ValueError, TypeError, NotImplementedError, OSError):
-            return False
+        return variable_names(source) >= _NEEDED
 
     def _read(self, source: Path) -> Iterator[Recording]:
-        try:
-            content = {
-                name: np.asarray(values).ravel()
-                for name, values in loadmat(source).items()
-                if not name.startswith("__")
-            }
-        except (ValueError, TypeError, NotImplementedError) as error:
-            raise CorruptInput(f"cannot be read ({error})", file=source, remedy="download it again") from error
+        content = {name: np.asarray(values).ravel() for name, values in read_matlab(source).items()}
         lengths = {name: len(content[name]) for name in ("t", "qm", "qg", "vir")}
         if len(set(lengths.values())) != 1:
             raise CorruptInput(f"columns of different length: {lengths}", file=source, remedy="download it again")

@@ -58,20 +58,17 @@ class Hdf5(Reader):
     def _read(self, source: Path) -> Iterator[Recording]:
         try:
             with h5py.File(source, "r") as file:
-                if _VERSION in file.attrs:
-                    check_schema(str(file.attrs[_VERSION]), source)
-                    series = {name: dataset[:] for name, dataset in file["channels"].items()}
-                    names = [str(name) for name in file["channels"].attrs["keys"]]
-                    channels = {key: series[str(i)] for i, key in enumerate(names)}
-                    yield restore(file[_ABOUT][()].decode(), file["time_s"][:], channels, source)
-                    return
-                found = _series(file)
+                native = _native(file, source) if _VERSION in file.attrs else None
+                found = {} if native else _series(file)
         except (OSError, KeyError, RuntimeError, AttributeError) as error:
             raise CorruptInput(
                 f"is damaged or cut off ({str(error).splitlines()[0]})", file=source, remedy="copy or record it again"
             ) from error
-        columns = choose_column_map(self.columns, source)
-        yield apply_column_map(_table(source, found, columns), columns)
+        if native is not None:
+            yield native
+        else:
+            columns = choose_column_map(self.columns, source)
+            yield apply_column_map(_table(source, found, columns), columns)
 
     @staticmethod
     def write(recording: Recording, path: str | Path) -> Path:
@@ -102,6 +99,13 @@ class Hdf5(Reader):
         finally:
             unfinished.unlink(missing_ok=True)
         return path
+
+
+def _native(file: h5py.File, source: Path) -> Recording:
+    check_schema(str(file.attrs[_VERSION]), source)
+    keys = [str(key) for key in file["channels"].attrs["keys"]]
+    channels = {key: file["channels"][str(i)][:] for i, key in enumerate(keys)}
+    return restore(file[_ABOUT][()].decode(), file["time_s"][:], channels, source)
 
 
 def _series(file: h5py.File) -> dict[str, np.ndarray]:

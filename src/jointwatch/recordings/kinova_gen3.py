@@ -46,6 +46,19 @@ class KinovaGen3(Reader):
     Columns that hold nothing but zeros where a sensor or model would not be zero are left out and counted. Commanded
     values that cannot be numbers anyone commanded (the recorder read past the end of the trajectory) are blanked;
     the measured values of these rows stay. All runs are healthy.
+
+    Source: none stated with the files; facts in `docs/cards/kinova_gen3.md`.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "joint_7_trapez.csv"
+    ...     rows = [f"{i},0.1,0,1.5,13.7,0,33" for i in range(5)]
+    ...     _ = path.write_text("\\n".join(["Time,Position1,Velocity1,Cur1,TorqueCur1,TorqueSm1,Temp1", *rows]))
+    ...     recording = next(KinovaGen3().read(path))
+    >>> [channel.key for channel in recording.channels], recording.truth["moving_joint"]
+    (['position/1', 'velocity/1', 'current/1', 'torque/1', 'temperature/1'], 7)
+    >>> recording.quality.issues[0].kind, recording.quality.issues[0].where
+    ('all_zero', ('TorqueSm1',))
     """
 
     specificity: ClassVar[int] = 20
@@ -108,7 +121,9 @@ def _notes(table: RawTable, stray: np.ndarray, unused: list[str]) -> list[Qualit
         remedy = "do not use commanded values of these rows"
         rows = table.rows[stray]
         issues.append(
-            note("stray_command", len(rows), Action.BLANKED, where=("*Cmptd*",), rows=rows, detail=detail, remedy=remedy)
+            note(
+                "stray_command", len(rows), Action.BLANKED, where=("*Cmptd*",), rows=rows, detail=detail, remedy=remedy
+            )
         )
     if unused:
         detail = f"{len(unused)} columns are zero throughout, so not recorded; left out"

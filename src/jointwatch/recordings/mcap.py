@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from mcap.exceptions import McapError
 from mcap.reader import make_reader
@@ -62,7 +61,10 @@ class Mcap(Reader):
                     c.topic for c in channels if c.schema_id in schemas and schemas[c.schema_id].name in MESSAGE_TYPES
                 ]
                 topic = choose_topic(topics, self.options, source)
-                messages = [(m.log_time_ns * 1e-9, m.decoded_message) for m in _decoded(reader, topic)]
+                messages = [
+                    (item.message.log_time * 1e-9, item.decoded_message)
+                    for item in reader.iter_decoded_messages(topics=[topic])
+                ]
         except (McapError, ValueError, EOFError, IndexError, KeyError) as error:
             raise CorruptInput(
                 f"is damaged or was not closed by the recorder ({error or type(error).__name__})",
@@ -70,7 +72,3 @@ class Mcap(Reader):
                 remedy="run `mcap recover` on it, or record it again",
             ) from error
         yield record(messages, self.options, source, source.stem)
-
-
-def _decoded(reader: Any, topic: str) -> Iterator[Any]:
-    yield from reader.iter_decoded_messages(topics=[topic])

@@ -41,6 +41,16 @@ class Ur10eInnopolis(Reader):
 
     Free motion is normal. Files named `push` are uncertain with the fault `hand_push`: they hold pushes at times that
     nobody wrote down. Payload is known from the file name only; where a number follows it is taken as grams.
+
+    Source: Mamedov, Mikhel, Practical aspects of model-based collision detection, Front. Robot. AI 7:571574, 2020.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "ur-20_01_13-load_2600.csv"
+    ...     _ = path.write_text("".join(f"{0.01 * i:.2f}{',0.5' * 18}\\n" for i in range(9)))
+    ...     recording = next(Ur10eInnopolis().read(path))
+    >>> recording.values.shape, recording.rate_hz, recording.truth["payload_kg"]
+    ((18, 9), 100.0, 2.6)
     """
 
     specificity: ClassVar[int] = 20

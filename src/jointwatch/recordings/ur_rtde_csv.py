@@ -41,7 +41,6 @@ _TCP: dict[str, tuple[Quantity, Quantity, Source]] = {
     "actual_TCP_force": (Quantity.TCP_FORCE, Quantity.TCP_TORQUE, Source.MEASURED),
     "target_TCP_pose": (Quantity.TCP_POSITION, Quantity.TCP_ROTATION, Source.COMMANDED),
 }
-_HEADER = re.compile(r"(^|[\s,;])timestamp($|[\s,;])")
 
 
 class UrRtdeCsv(Reader):
@@ -75,8 +74,8 @@ class UrRtdeCsv(Reader):
         """A text file whose header has `timestamp` and at least one RTDE output of a joint."""
         if source.suffix.lower() not in self.suffixes or not source.is_file():
             return False
-        head = first_line(source)
-        return _HEADER.search(head) is not None and any(re.search(rf"\b{name}_0\b", head) for name in _PER_JOINT)
+        names = set(re.split(r"[\s,;\"]+", first_line(source)))
+        return "timestamp" in names and any(f"{name}_0" in names for name in _PER_JOINT)
 
     def _read(self, source: Path) -> Iterator[Recording]:
         table = read_csv(source, header=True)

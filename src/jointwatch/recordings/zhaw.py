@@ -20,6 +20,7 @@ __all__ = ["Zhaw"]
 
 _RATE_HZ = 200.0
 _STRIDE = 5  # samples from one window of an event to the next
+_CONTACT = Condition(Label.ANOMALOUS, "contact")
 _NEEDED = {"pos_error", "y_link", "event"}
 
 
@@ -32,6 +33,18 @@ class Zhaw(Reader):
     Every recording is its own session, so a split by session is a split by event.
 
     Position error is desired minus actual. Seven joints = Franka, six = UR10.
+
+    Source: Rezayati et al., contact data of ZHAW, 2024 (MIT licence).
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "arm.npz"
+    ...     stretch = np.arange(38.0)[:, None] * np.ones(6)
+    ...     windows = np.stack([stretch[5 * k : 5 * k + 28] for k in range(3)])
+    ...     np.savez(path, pos_error=windows, y_link=np.array([0, 4, 4]), event=np.zeros(3, int))
+    ...     recording = next(Zhaw().read(path))
+    >>> recording.values.shape, recording.robot.model, [cycle.name for cycle in recording.cycles]
+    ((6, 38), 'UR10', ['before', 'contact'])
     """
 
     specificity: ClassVar[int] = 20
@@ -61,33 +74,28 @@ class Zhaw(Reader):
         order = np.lexsort((step, events))
         edges = np.flatnonzero(np.diff(events[order])) + 1
         for rows in np.split(order, edges):
-            yield _recording(source, int(events[rows[0]]), windows[rows], links[rows].astype(int), rows)
+            offsets = _STRIDE * (step[rows].astype(int) - int(step[rows[0]]))
+            yield _recording(source, int(events[rows[0]]), windows[rows], links[rows].astype(int), rows, offsets)
 
 
-def _recording(source: Path, event: int, windows: np.ndarray, links: np.ndarray, rows: np.ndarray) -> Recording:
+def _recording(
+    source: Path, event: int, windows: np.ndarray, links: np.ndarray, rows: np.ndarray, offsets: np.ndarray
+) -> Recording:
     length, joints = windows.shape[1:]
+    stretch = np.full((int(offsets[-1]) + length, joints), np.nan)
+    disagree = []
+    for row, offset, window in zip(rows, offsets, windows, strict=True):
+        place = stretch[offset : offset + length]
+        if (np.isfinite(place) & (place != window)).any():
+            disagree.append(int(row) + 1)
+        place[:] = window
     issues = []
-    lead = np.array_equal(windows[:-1, _STRIDE:], windows[1:, :-_STRIDE], equal_nan=True)
-    if not lead:
-        detail = "overlapping windows of the event disagree; the later one was kept where they do"
-        issues.append(note("windows_disagree", len(rows), Action.KEPT, rows=rows + 1, detail=detail))
-    stretch = np.empty((length + _STRIDE * (len(windows) - 1), joints))
-    for i, window in enumerate(windows):
-        stretch[i * _STRIDE : i * _STRIDE + length] = window
+    if disagree:
+        detail = "windows of the event differ from the one before where they overlap; the later one was kept"
+        issues.append(note("windows_disagree", len(disagree), Action.KEPT, rows=disagree, detail=detail))
     touched = np.flatnonzero(links)
     link = int(links[touched[0]]) if len(touched) else 0
-    contact = Condition(Label.ANOMALOUS, "contact")
-    free = length + _STRIDE * (int(touched[0]) - 1) if len(touched) else len(stretch)
-    cycles, events = [], []
-    if len(touched) and free > 0:
-        span = min(free, len(stretch) - free)
-        cycles = [
-            Cycle(0.0, span / _RATE_HZ, Condition(Label.NORMAL), "before"),
-            Cycle(free / _RATE_HZ, (free + span) / _RATE_HZ, contact, "contact"),
-        ]
-        events = [Event("contact", free / _RATE_HZ, (len(stretch) - 1) / _RATE_HZ, contact)]
-    elif not len(touched):
-        cycles = [Cycle(0.0, len(stretch) / _RATE_HZ, Condition(Label.NORMAL), "free")]
+    cycles, events = _marks(links, offsets, length)
     return assemble(
         [Column(Channel(Quantity.POSITION_ERROR, j + 1), stretch[:, j], "rad") for j in range(joints)],
         _robot(joints),
@@ -97,7 +105,7 @@ def _recording(source: Path, event: int, windows: np.ndarray, links: np.ndarray,
         issues=issues,
         cycles=cycles,
         events=events,
-        condition=contact if len(touched) else Condition(Label.NORMAL),
+        condition=_CONTACT if len(touched) else Condition(Label.NORMAL),
         truth={
             "event": event,
             "link": link,
@@ -106,6 +114,20 @@ def _recording(source: Path, event: int, windows: np.ndarray, links: np.ndarray,
             "label_source": "y_link of the file",
         },
     )
+
+
+def _marks(links: np.ndarray, offsets: np.ndarray, length: int) -> tuple[list[Cycle], list[Event]]:
+    """Cycles and event of one event's windows; two cycles are equally long, so that their length tells nothing."""
+    touched, total = np.flatnonzero(links), int(offsets[-1]) + length
+    if not len(touched):
+        return [Cycle(0.0, total / _RATE_HZ, Condition(Label.NORMAL), "free")], []
+    if touched[0] == 0:  # when it began is not in the file
+        return [Cycle(0.0, total / _RATE_HZ, _CONTACT, "contact")], []
+    free = length + int(offsets[touched[0] - 1])
+    span = min(free, total - free) / _RATE_HZ
+    start_s = free / _RATE_HZ
+    cycles = [Cycle(0.0, span, Condition(Label.NORMAL), "before"), Cycle(start_s, start_s + span, _CONTACT, "contact")]
+    return cycles, [Event("contact", start_s, (total - 1) / _RATE_HZ, _CONTACT)]
 
 
 def _robot(joints: int) -> Robot:

@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from jointwatch.core import Channel, Label
 from jointwatch.reports.diagnosability import Diagnosability, Sight
 from jointwatch.reports.inspection import ChannelSummary, Inspection, RobotSummary
 from jointwatch.reports.issues import example_words, file_name
@@ -23,6 +24,7 @@ __all__ = [
     "print_inspection",
     "robot_facts",
     "summary_line",
+    "worst_files",
 ]
 
 SIGHT_MARKS = {Sight.YES: ("●", "yes", "green"), Sight.PARTLY: ("◐", "partly", "yellow"), Sight.NO: ("○", "no", "red")}
@@ -78,7 +80,7 @@ def robot_facts(robot: RobotSummary) -> list[tuple[str, str]]:
         ("rate", span(robot.rates_hz[0], robot.rates_hz[-1], "Hz")),
         ("duration", duration(robot.duration_s)),
         ("cycles", counted(robot.cycles, "cycle") if robot.cycles else "not marked"),
-        ("labels", ", ".join(f"{count:,} {label}" for label, count in robot.labels.items())),
+        ("labels", ", ".join(f"{robot.labels[label]:,} {label}" for label in Label if label in robot.labels)),
     ]
     for name, counts in (("faults", robot.faults), ("events", robot.events)):
         if counts:
@@ -90,15 +92,25 @@ def robot_facts(robot: RobotSummary) -> list[tuple[str, str]]:
 
 def channel_rows(robot: RobotSummary) -> list[tuple[str, str, str, str, str]]:
     """(quantity, joints, range, lost, remark) with the joints of one quantity together."""
-    groups: dict[str, list[ChannelSummary]] = {}
+    groups: dict[tuple[str, bool, str], list[ChannelSummary]] = {}
     for channel in robot.channels:
-        groups.setdefault(quantity_words(channel.quantity, channel.source), []).append(channel)
+        title = quantity_words(channel.quantity, channel.source)
+        groups.setdefault((title, channel.joint is None, channel.unit), []).append(channel)
     rows = []
-    for title, members in groups.items():
+    for (title, of_robot, _), members in groups.items():
+        parts = list(dict.fromkeys(part for m in members if (part := Channel.parse(m.key).component)))
+        if of_robot:
+            title = title.replace("motor ", "")
+        if parts:
+            title += f" ({', '.join(parts[:4])}{', ...' if len(parts) > 4 else ''})"
         joints = [m.joint for m in members if m.joint is not None]
         finite = [m for m in members if m.low == m.low]
         reach = (
-            span(min(m.low for m in finite), max(m.high for m in finite), members[0].unit.replace("^2", "²"))
+            span(
+                min(m.low for m in finite),
+                max(m.high for m in finite),
+                members[0].unit.replace("^2", "²").removeprefix("1"),
+            )
             if finite
             else "all lost"
         )
@@ -153,9 +165,9 @@ def _print_quality(inspection: Inspection, console: Console) -> None:
         text = example_words(group) + (f" → {group.remedy}" if group.remedy else "")
         table.add_row(group.title, f"{group.count:,}", f"{group.files:,}", ", ".join(group.actions), escape(text))
     console.print(table)
-    worst = sorted((line for line in inspection.recordings if line.issues), key=lambda line: -line.issues)
-    if len(inspection.recordings) > 1 and len(worst) > 1:
-        files = ", ".join(f"{file_name(line.source)} ({line.issues:,})" for line in worst[:_SHOWN])
+    worst = worst_files(inspection)
+    if len(worst) > 1:
+        files = ", ".join(f"{file_name(source)} ({issues:,})" for source, issues, _ in worst[:_SHOWN])
         rest = f" and {len(worst) - _SHOWN} more" if len(worst) > _SHOWN else ""
         console.print(Text(f"worst files: {files}{rest}", style="dim"))
 
@@ -190,6 +202,16 @@ def _print_ability(rows: Sequence[Diagnosability], console: Console) -> None:
                 style="dim",
             )
         )
+
+
+def worst_files(inspection: Inspection) -> list[tuple[str, int, tuple[str, ...]]]:
+    """(file, samples or rows concerned, kinds) of all files with issues, worst first."""
+    files: dict[str, tuple[int, dict[str, None]]] = {}
+    for line in inspection.recordings:
+        if line.issues:
+            count, kinds = files.get(line.source, (0, {}))
+            files[line.source] = (count + line.issues, kinds | dict.fromkeys(line.kinds))
+    return sorted(((file, count, tuple(kinds)) for file, (count, kinds) in files.items()), key=lambda entry: -entry[1])
 
 
 def by_sight(rows: Iterable[Diagnosability]) -> list[Diagnosability]:

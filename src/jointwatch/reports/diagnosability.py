@@ -41,7 +41,8 @@ class Diagnosability:
     verdict : `yes`, `partly` or `no`.
     joints : joint numbers concerned, empty for the robot as a whole.
     because : the reason, one clause.
-    would_need : what would have to be recorded, empty where nothing is missing.
+    would_need : what would have to be recorded: of a `no` to see it at all, of a `partly` to see it fully; empty
+        where nothing is missing.
     robot : brand and model.
     recordings, of : in how many recordings of that robot the verdict is as good as this.
     """
@@ -64,6 +65,7 @@ class _Strict(BaseModel):
 class _Components(_Strict):
     quantity: Quantity
     at_least: int
+    prefix: str = ""
 
 
 class _Order(_Strict):
@@ -135,6 +137,7 @@ class _Rules(_Strict):
 
 
 _PLACEHOLDERS = ("rate", "nyquist", "travel", "speed", "order", "order_fast", "rate_needed", "share", "ratio", "turns")
+_MOTION_NEED = "the position or velocity of the joint"
 _LIMITS = ("min_rate_hz", "min_reversals", "min_output_turns", "min_input_turns", "min_speed_ratio")
 
 
@@ -214,10 +217,10 @@ class AbilityTally:
         rows: list[Diagnosability] = []
         for robot in self._seen:
             for name, fault in _rules().faults.items():
-                groups: dict[tuple[Sight, tuple[str, ...], tuple[str, ...]], list[tuple[int, _Best]]] = {}
+                groups: dict[tuple[Sight, tuple[str, ...]], list[tuple[int, _Best]]] = {}
                 for (whose, which, joint), best in self._best.items():
                     if whose == robot and which == name:
-                        groups.setdefault((best.sight, best.unmet, best.needs), []).append((joint, best))
+                        groups.setdefault((best.sight, best.unmet), []).append((joint, best))
                 rows += [
                     self._row(robot, name, fault, members)
                     for _, members in sorted(
@@ -242,15 +245,15 @@ class AbilityTally:
             first.sight,
             tuple(sorted(joint for joint, _ in members if joint)),
             text.format(**amounts),
-            "; ".join(first.needs).format(**amounts),
+            "; ".join(dict.fromkeys(need for _, best in members for need in best.needs)).format(**amounts),
             robot,
             max(best.count for _, best in members),
             self._seen[robot],
         )
 
 
-def _rank(answer: _Best) -> tuple[int, int]:
-    return list(Sight).index(answer.sight), len(answer.unmet)
+def _rank(answer: _Best) -> tuple[int, int, int]:
+    return list(Sight).index(answer.sight), len(answer.unmet), len(answer.needs)
 
 
 def _judge(fault: _Fault, evidence: JointEvidence) -> _Best:
@@ -264,20 +267,23 @@ def _judge(fault: _Fault, evidence: JointEvidence) -> _Best:
         if met is True:
             continue
         unmet.append(condition)
-        if not _follows(condition, evidence):
+        if not _follows(condition, evidence, fault):
             (ruled_out if met is False and name in fault.partly else missing).append(_reason(condition, evidence, met))
     sight = Sight.NO if ruled_out else Sight.PARTLY if unmet else Sight.YES
     reasons = ruled_out if sight is Sight.NO else missing
-    return _Best(sight, tuple(dict.fromkeys(reasons)), _needs(unmet, evidence), _amounts(evidence))
+    wanted = [c for c in unmet if sight is not Sight.NO or any(conditions[name] is c for name in fault.partly)]
+    return _Best(sight, tuple(dict.fromkeys(reasons)), _needs(wanted, evidence), _amounts(evidence))
 
 
-def _follows(condition: _Condition, evidence: JointEvidence) -> bool:
-    """Whether another unmet condition already says why: a joint that stands still, or an unknown gear ratio."""
+def _follows(condition: _Condition, evidence: JointEvidence, fault: _Fault) -> bool:
+    """Whether another unmet condition already says why: an unknown gear ratio, no motion or an unknown one."""
     by_ratio = condition.order is not None or condition.min_input_turns is not None
     by_motion = by_ratio or any(
         limit is not None for limit in (condition.min_reversals, condition.min_output_turns, condition.min_speed_ratio)
     )
-    return (by_ratio and evidence.gear_ratio is None) or (by_motion and evidence.moves is False)
+    return (by_ratio and evidence.gear_ratio is None) or (
+        by_motion and evidence.moves is not True and "moves" in fault.partly + fault.full
+    )
 
 
 def _needs(unmet: list[_Condition], evidence: JointEvidence) -> tuple[str, ...]:
@@ -292,7 +298,8 @@ def _needs(unmet: list[_Condition], evidence: JointEvidence) -> tuple[str, ...]:
         )
         unknown = condition.order is not None and len(evidence.speed) == 0  # no speed, no rate to ask for
         if not higher and not unknown and not (condition.order is not None and evidence.gear_ratio is None):
-            texts.append(condition.would_need)
+            unknown_motion = condition.unknown and evidence.travel is None
+            texts.append(_MOTION_NEED if unknown_motion else condition.would_need)
     return tuple(dict.fromkeys(texts))
 
 
@@ -314,7 +321,8 @@ def _met(condition: _Condition, e: JointEvidence) -> bool | None:
     if condition.signals is not None:
         return any(set(group) <= e.signals for group in condition.signals)
     if condition.components is not None:
-        return e.components.get(condition.components.quantity, 0) >= condition.components.at_least
+        names = e.components.get(condition.components.quantity, ())
+        return sum(name.startswith(condition.components.prefix) for name in names) >= condition.components.at_least
     if condition.min_rate_hz is not None:
         return e.rate_hz >= condition.min_rate_hz
     if condition.gear_ratio:

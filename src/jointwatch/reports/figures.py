@@ -12,7 +12,8 @@ import numpy as np
 
 __all__ = ["against_band", "phase_strip", "trend"]
 
-_MOST_POINTS = 400
+_MOST_POINTS = 800
+_MOST_SESSIONS = 12  # beyond, boundaries are drawn faintly
 _DIGIT_PX = 6.6  # width of a digit at the charts' 12 px type
 
 
@@ -46,8 +47,9 @@ def trend(
     values = np.log10(scores) if logarithmic else np.asarray(scores, float)
     line = None if threshold is None else float(np.log10(max(threshold, low))) if logarithmic else threshold
     bottom = float(values.min()) if logarithmic else min(float(values.min()), 0.0 if low >= 0 else low)
-    peak = max(float(values.max()), bottom + 1e-9 if line is None else line)
-    plot = _Plot(width, height, (0.5, count + 0.5), (bottom, peak + 0.1 * (peak - bottom or 1.0)), top=26, foot=38)
+    peak = max(float(values.max()), bottom if line is None else line)
+    peak += 0.1 * (peak - bottom) if peak > bottom else 1.0
+    plot = _Plot(width, height, (0.5, count + 0.5), (bottom, peak), top=26, foot=38)
     ticks = _decades(bottom, peak) if logarithmic else _ticks(plot.y_range[0], plot.y_range[1], 5)
     plot.axes(
         [(t, _label(10**t if logarithmic else t)) for t in ticks],
@@ -228,13 +230,14 @@ def _diamond(x: float, y: float) -> str:
 def _boundaries(plot: _Plot, sessions: list[str]) -> None:
     starts = [i for i in range(len(sessions)) if i == 0 or sessions[i] != sessions[i - 1]]
     names = len(starts) > 1
+    kind = "session" if len(starts) <= _MOST_SESSIONS else "session faint"
     last_text = -np.inf
     for i in starts:
         x = plot.x(i + 0.5)
         if i:
-            plot.add(f'<line class="session" x1="{x:.1f}" x2="{x:.1f}" y1="{plot.top}" y2="{plot.bottom}"/>')
+            plot.add(f'<line class="{kind}" x1="{x:.1f}" x2="{x:.1f}" y1="{plot.top}" y2="{plot.bottom}"/>')
         end = next((later for later in starts if later > i), len(sessions))
-        room = int((plot.x(end + 0.5) - x) / _DIGIT_PX) - 1
+        room = int((plot.x(end + 0.5) - x) / _DIGIT_PX) - 2
         if names and room >= 4 and x > last_text:
             name = sessions[i]
             shown = name if len(name) <= room else "…" + name[1 - room :]
@@ -284,8 +287,7 @@ def _decades(low: float, high: float) -> list[float]:
 def _label(value: float) -> str:
     if value == 0:
         return "0"
-    return (
-        f"{value:.1e}".replace("e+0", "e").replace("e-0", "e-")
-        if abs(value) >= 1e5 or abs(value) < 1e-3
-        else f"{value:.3g}"
-    )
+    size = abs(value)
+    if size >= 1e5 or size < 1e-3:
+        return f"{value:.1e}".replace("e+0", "e").replace("e-0", "e-")
+    return f"{value:.0f}" if size >= 1000 else f"{value:.3g}"

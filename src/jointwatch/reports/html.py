@@ -67,7 +67,7 @@ def render_inspection(inspection: Inspection) -> str:
         robot: console.by_sight(row for row in inspection.diagnosability if row.robot == robot)
         for robot in dict.fromkeys(row.robot for row in inspection.diagnosability)
     }
-    worst = sorted((line for line in inspection.recordings if line.issues), key=lambda line: -line.issues)
+    worst = console.worst_files(inspection)
     template = _environment().get_template("inspection.html.j2")
     return template.render(
         inspection=inspection,
@@ -139,6 +139,7 @@ def _subline(data: ReportData, verdicts: Sequence[RobotVerdict]) -> str:
     return (
         f"{above:,} of {words.counted(cycles, 'cycle')} scored above the threshold; {whose} would show {about}. "
         f"{words.counted(len(data.alarms), 'alarm') if data.alarms else 'No alarm'} raised."
+        + (f" {labels}." if (labels := _labels(data)) else "")
     )
 
 
@@ -350,6 +351,7 @@ def _facts(data: ReportData) -> list[tuple[str, str]]:
                 else ""
             ),
         ),
+        ("Labels in these recordings", _labels(data)),
         ("Detector", model.detector),
         ("Strategy", model.strategy or "none: learned on this robot"),
         ("Learned on → used on", f"{model.source or 'not stated'} → {model.target or 'not stated'}"),
@@ -371,6 +373,18 @@ def _measured(data: ReportData) -> str:
     cycles = words.counted(measured.cycles, "healthy cycle")
     of = f"{measured.alarms:,} of {cycles} that neither training nor threshold saw"
     return f"{words.percent(measured.rate)} ({of}; {interval})"
+
+
+def _labels(data: ReportData) -> str:
+    """How the verdicts fit what is known of the scored cycles; empty where no cycle is labelled anomalous."""
+    known = data.cycle_scores.index.label == "anomalous"
+    if not known.any():
+        return ""
+    told = words.counted(int(known.sum()), "cycle") + " labelled anomalous"
+    if data.threshold is None:
+        return told
+    above = int((data.cycle_scores.value[known] > data.threshold).sum())
+    return f"{told}, {above:,} of them above the threshold"
 
 
 def _skipped(data: ReportData) -> str:

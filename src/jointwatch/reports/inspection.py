@@ -118,7 +118,7 @@ class Inspection:
         """Inspect recordings one at a time; no samples are kept.
 
         `ignored` and `failed` are (file, reason) pairs, paths or `InputError`s; by default the attributes of
-        these names that `recordings` has. They are read last, so that whoever yields the recordings may fill them on the way.
+        these names that `recordings` has. They are read last, so that whoever yields the recordings may fill them.
 
         >>> import numpy as np
         >>> from jointwatch.core import Robot

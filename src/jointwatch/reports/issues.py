@@ -16,7 +16,7 @@ _EXAMPLES = 5
 _DONE = {
     "kept": "kept as they are",
     "blanked": "blanked, time kept",
-    "dropped": "rows left out",
+    "dropped": "left out",
     "mended": "restored from the file",
 }
 

@@ -33,7 +33,7 @@ class JointEvidence:
     rate_hz : sampling rate.
     signals : live signals as `current`, `position.commanded`; derived ones count as measured, modelled ones do not.
     dead : signals that are recorded but empty or constant.
-    components : number of live measured channels of each quantity, for phases and second encoders.
+    components : names of the live measured channels of each quantity, for phases and second encoders.
     travel : range of the position, rad or m; None where neither position nor velocity is recorded.
     speed : (sample,) speeds while it moves, rad/s or m/s.
     reversals : how often the direction of motion changes.
@@ -45,7 +45,7 @@ class JointEvidence:
     gear_ratio: float | None = None
     signals: frozenset[str] = frozenset()
     dead: frozenset[str] = frozenset()
-    components: dict[Quantity, int] = field(default_factory=dict)
+    components: dict[Quantity, tuple[str, ...]] = field(default_factory=dict)
     travel: float | None = None
     speed: np.ndarray = field(default_factory=lambda: np.empty(0))
     reversals: int = 0
@@ -123,12 +123,12 @@ def _signals(live: dict[Channel, bool]) -> tuple[frozenset[str], frozenset[str]]
     return alive, frozenset(_name(channel) for channel, is_live in live.items() if not is_live)
 
 
-def _components(live: dict[Channel, bool]) -> dict[Quantity, int]:
-    counts: dict[Quantity, int] = {}
+def _components(live: dict[Channel, bool]) -> dict[Quantity, tuple[str, ...]]:
+    names: dict[Quantity, tuple[str, ...]] = {}
     for channel, is_live in live.items():
         if is_live and channel.source is Source.MEASURED:
-            counts[channel.quantity] = counts.get(channel.quantity, 0) + 1
-    return counts
+            names[channel.quantity] = (*names.get(channel.quantity, ()), channel.component)
+    return names
 
 
 def _first(live: dict[Channel, bool], quantity: Quantity, sources: Iterable[Source]) -> Channel | None:

@@ -16,12 +16,12 @@ __all__ = ["OKABE_ITO", "interval_figure", "label_figure", "study_figures"]
 
 Row = Mapping[str, Any]
 
-OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
-"""Eight colours that people with any kind of colour blindness tell apart (Okabe and Ito 2008)."""
+OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+"""Seven colours that people with any kind of colour blindness tell apart (Okabe and Ito 2008), without
+the yellow that is lost on white."""
 
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
-_DASHES = ("-", "--", "-.", ":")
-_STYLE = {
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+_STYLE: dict[Any, Any] = {
     "font.size": 10,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -33,7 +33,7 @@ _STYLE = {
     "savefig.facecolor": "white",
     "svg.hashsalt": "jointwatch",  # the same rows give the same file
 }
-_MOST_CURVES = 8
+_MOST_CURVES = 7
 
 
 def study_figures(rows: Sequence[Row], out: Path) -> list[Path]:
@@ -45,16 +45,15 @@ def study_figures(rows: Sequence[Row], out: Path) -> list[Path]:
         if not chosen:
             continue
         stem = re.sub(r"[^A-Za-z0-9]+", "_", metric).strip("_").lower() or "metric"
-        curves = _by_labels(chosen)
-        if curves:
+        if _by_labels(chosen):
             paths += _save(label_figure(chosen, metric), out / f"{stem}_against_labels")
         paths += _save(interval_figure(chosen, metric), out / stem)
     return paths
 
 
 def interval_figure(rows: Iterable[Row], metric: str) -> Figure:
-    """Mean and 95 % interval of each method, one panel a split and direction, methods in order of the first panel."""
-    chosen = [row for row in rows if row["metric"] == metric and _finite(row["mean"])]
+    """Mean and 95 % interval of each method, one panel a split and direction; of several numbers of labels the most."""
+    chosen = _most_labels([row for row in rows if row["metric"] == metric and _finite(row["mean"])])
     panels: dict[str, list[Row]] = {}
     for row in chosen:
         panels.setdefault(_panel(row, chosen), []).append(row)
@@ -83,69 +82,86 @@ def interval_figure(rows: Iterable[Row], metric: str) -> Figure:
 
 
 def label_figure(rows: Iterable[Row], metric: str) -> Figure:
-    """Metric against the number of labels: a line with its interval a method, one panel a split and direction.
+    """Metric against the number of labels: a line with its intervals a method, one panel a split and direction.
 
-    A method that was run with one number of labels only is a dashed level line. Of more than eight methods the best
-    eight at the most labels are drawn, and the title says so.
+    A method that was run with one number of labels only is a dashed level line. Of more than seven methods the best
+    seven at their most labels are drawn, and the legend says so.
     """
     chosen = [row for row in rows if row["metric"] == metric and _finite(row["mean"]) and _labels(row) is not None]
     panels: dict[str, list[Row]] = {}
     for row in chosen:
-        panels.setdefault(_panel(row, chosen, with_labels=False), []).append(row)
-    methods = list(dict.fromkeys(str(row["method"]) for row in chosen))
-    dropped = len(methods) - _MOST_CURVES
-    if dropped > 0:
-        best = {m: max((_labels(r) or 0.0, float(r["mean"])) for r in chosen if r["method"] == m) for m in methods}
-        methods = sorted(methods, key=lambda m: best[m], reverse=True)[:_MOST_CURVES]
+        panels.setdefault(_panel(row, chosen), []).append(row)
+    methods, dropped = _best_methods(chosen, metric)
     columns = min(3, max(1, len(panels)))
     lines = math.ceil(max(1, len(panels)) / columns)
     with matplotlib.rc_context(_STYLE):
-        figure = Figure(figsize=(3.6 * columns + 2.0, 3.0 * lines), layout="constrained")
+        figure = Figure(figsize=(3.6 * columns + 2.0, 3.2 * lines), layout="constrained")
         axes = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).ravel()
+        drawn: set[float] = set()
         for axis, (title, members) in zip(axes, panels.items(), strict=False):
             for i, method in enumerate(methods):
-                _curve(axis, i, method, [row for row in members if row["method"] == method])
+                drawn |= _curve(axis, i, method, [row for row in members if row["method"] == method])
             axis.set_title(title, fontsize=10, loc="left")
             axis.set_xlabel("labels")
         for axis in axes[len(panels) :]:
             axis.set_visible(False)
-        counts = {_labels(row) for row in chosen}
-        if counts and min(c for c in counts if c is not None) >= 0 and len(counts) > 3:
-            axes[0].set_xscale("symlog", linthresh=1)
-            ticks = sorted(c for c in counts if c is not None)
-            axes[0].set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+        if len(drawn) > 2:
+            axes[0].set_xscale("symlog", base=2, linthresh=1) if min(drawn) <= 0 else axes[0].set_xscale("log", base=2)
+            axes[0].set_xticks(sorted(drawn), [f"{tick:g}" for tick in sorted(drawn)])
             axes[0].minorticks_off()
-        axes[0].set_ylabel(metric)
+        axes[0].set_ylabel(f"{metric} (95 % interval)")
         known: dict[str, Any] = {}
         for axis in axes[: len(panels)]:
             for handle, label in zip(*axis.get_legend_handles_labels(), strict=True):
                 known.setdefault(label, handle)
-        more = f"({dropped} more not drawn)" if dropped > 0 else None
+        more = f"{dropped} worse ones not drawn" if dropped > 0 else None
         figure.legend(known.values(), known.keys(), loc="outside right center", fontsize=9, title=more)
     return figure
 
 
-def _curve(axis: Any, i: int, method: str, rows: list[Row]) -> None:
-    points = sorted((_labels(row) or 0.0, row) for row in rows) if len(rows) < 2 else _sorted(rows)
-    if not points:
-        return
-    x = [labels for labels, _ in points]
-    mean = [float(row["mean"]) for _, row in points]
-    colour, dash = OKABE_ITO[i % len(OKABE_ITO)], _DASHES[i // len(OKABE_ITO) % len(_DASHES)]
+def _best_methods(rows: Sequence[Row], metric: str) -> tuple[list[str], int]:
+    """At most seven methods in order of appearance, best at their most labels, and how many are left out."""
+    methods = list(dict.fromkeys(str(row["method"]) for row in rows))
+    best = {m: max((_labels(r) or 0.0, float(r["mean"])) for r in rows if str(r["method"]) == m)[1] for m in methods}
+    kept = sorted(methods, key=lambda m: best[m], reverse=not _lower_is_better(metric))[:_MOST_CURVES]
+    return [m for m in methods if m in kept], len(methods) - len(kept)
+
+
+def _lower_is_better(metric: str) -> bool:
+    """Whether a metric's name says that less of it is better: delays, errors, false alarms."""
+    name = metric.replace("_", " ").lower()
+    return re.match(r"(?!recall|precision).*\b(false|delay|time|error|loss|seconds)\b", name) is not None
+
+
+def _curve(axis: Any, i: int, method: str, rows: list[Row]) -> set[float]:
+    """Draw one method; returns the numbers of labels it has points at."""
+    points = sorted(((_labels(row) or 0.0, row) for row in rows), key=lambda point: point[0])
+    colour = OKABE_ITO[i % len(OKABE_ITO)]
     if len(points) == 1:
-        axis.axhline(mean[0], color=colour, linestyle="--", linewidth=1.2, label=method)
-        return
-    axis.plot(
-        x, mean, dash, color=colour, marker=_MARKERS[i % len(_MARKERS)], markersize=5, linewidth=1.5, label=method
+        level = float(points[0][1]["mean"])
+        axis.axhline(level, color=colour, linestyle="--", linewidth=1.4, label=f"{method} ({points[0][1]['labels']})")
+        return set()
+    if not points:
+        return set()
+    mean = [float(row["mean"]) for _, row in points]
+    reach = [
+        (m - float(row["low"]), float(row["high"]) - m) if _finite(row["low"]) and _finite(row["high"]) else (0.0, 0.0)
+        for m, (_, row) in zip(mean, points, strict=True)
+    ]
+    # a little to the side of one another, so that intervals can be told apart
+    x = [labels * 1.02 ** (i - _MOST_CURVES // 2) if labels > 0 else 0.02 * i for labels, _ in points]
+    axis.errorbar(
+        x,
+        mean,
+        yerr=[[max(0.0, low) for low, _ in reach], [max(0.0, high) for _, high in reach]],
+        color=colour,
+        marker=_MARKERS[i % len(_MARKERS)],
+        markersize=5,
+        linewidth=1.4,
+        elinewidth=0.9,
+        label=method,
     )
-    ends = [(labels, row) for labels, row in points if _finite(row["low"]) and _finite(row["high"])]
-    if len(ends) > 1:
-        low, high = [float(row["low"]) for _, row in ends], [float(row["high"]) for _, row in ends]
-        axis.fill_between([labels for labels, _ in ends], low, high, color=colour, alpha=0.12, linewidth=0)
-
-
-def _sorted(rows: list[Row]) -> list[tuple[float, Row]]:
-    return sorted(((_labels(row) or 0.0, row) for row in rows), key=lambda point: point[0])
+    return {labels for labels, _ in points}
 
 
 def _by_labels(rows: Sequence[Row]) -> bool:
@@ -156,6 +172,16 @@ def _by_labels(rows: Sequence[Row]) -> bool:
             key = tuple(str(row[name]) for name in ("method", "split", "source", "target"))
             seen.setdefault(key, set()).add(labels)
     return any(len(labels) > 1 for labels in seen.values())
+
+
+def _most_labels(rows: Sequence[Row]) -> list[Row]:
+    """Of each method, split and direction the row with the most labels."""
+    best: dict[tuple[str, ...], Row] = {}
+    for row in rows:
+        key = tuple(str(row[name]) for name in ("method", "split", "source", "target"))
+        if key not in best or (_labels(row) or 0.0) > (_labels(best[key]) or 0.0):
+            best[key] = row
+    return list(best.values())
 
 
 def _labels(row: Row) -> float | None:
@@ -170,7 +196,7 @@ def _name(row: Row, rows: Sequence[Row]) -> str:
     return f"{row['method']} ({row['labels']})" if several and str(row["labels"]) else str(row["method"])
 
 
-def _panel(row: Row, rows: Sequence[Row], with_labels: bool = True) -> str:
+def _panel(row: Row, rows: Sequence[Row]) -> str:
     """Split and direction, as far as they differ between rows."""
     split = str(row["split"]) if len({r["split"] for r in rows}) > 1 else ""
     way = f"{row['source']} → {row['target']}" if len({(r["source"], r["target"]) for r in rows}) > 1 else ""

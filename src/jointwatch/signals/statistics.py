@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float
@@ -21,7 +22,7 @@ def rms(values: Float[np.ndarray, "*batch time"]) -> Float[np.ndarray, "*batch"]
     >>> float(rms(np.array([3.0, -3.0])))
     3.0
     """
-    return np.asarray(np.sqrt(np.mean(np.square(values, dtype=np.float64), axis=-1)))
+    return STATISTICS["rms"](_Moments(values))
 
 
 def peak_to_peak(values: Float[np.ndarray, "*batch time"]) -> Float[np.ndarray, "*batch"]:
@@ -31,7 +32,7 @@ def peak_to_peak(values: Float[np.ndarray, "*batch time"]) -> Float[np.ndarray, 
     >>> float(peak_to_peak(np.array([3.0, -1.0, 0.0])))
     4.0
     """
-    return np.asarray(np.ptp(np.asarray(values, np.float64), axis=-1))
+    return STATISTICS["peak_to_peak"](_Moments(values))
 
 
 def skewness(values: Float[np.ndarray, "*batch time"]) -> Float[np.ndarray, "*batch"]:
@@ -41,7 +42,7 @@ def skewness(values: Float[np.ndarray, "*batch time"]) -> Float[np.ndarray, "*ba
     >>> float(skewness(np.array([1.0, 2.0, 3.0])))
     0.0
     """
-    return _standard_moment(values, 3)
+    return STATISTICS["skewness"](_Moments(values))
 
 
 def kurtosis(values: Float[np.ndarray, "*batch time"]) -> Float[np.ndarray, "*batch"]:
@@ -53,7 +54,7 @@ def kurtosis(values: Float[np.ndarray, "*batch time"]) -> Float[np.ndarray, "*ba
     >>> round(float(kurtosis(np.sin(2 * np.pi * np.arange(100) / 100))), 6)
     1.5
     """
-    return _standard_moment(values, 4)
+    return STATISTICS["kurtosis"](_Moments(values))
 
 
 def statistics(
@@ -73,29 +74,58 @@ def statistics(
         raise UsageError(f"no statistic {', '.join(unknown)}; there are {', '.join(STATISTICS)}")
     if values.shape[-1] == 0:
         raise UsageError("statistics need at least one sample")
-    return np.stack([STATISTICS[name](values).astype(np.float64) for name in chosen], axis=-1)
+    moments = _Moments(values)
+    return np.stack([STATISTICS[name](moments) for name in chosen], axis=-1)
 
 
-def _standard_moment(values: np.ndarray, power: int) -> np.ndarray:
-    x = np.asarray(values, np.float64)
-    x = x - x.mean(axis=-1, keepdims=True)
-    square = np.square(x)
-    variance = square.mean(axis=-1)
-    flat = np.sqrt(variance) <= _FLAT * np.abs(values).max(axis=-1)
-    moment = (square * square if power == 4 else square * x).mean(axis=-1)
-    # the ratio first: squares of a tiny variance would underflow
-    return np.where(
-        flat, 0.0, moment / np.where(flat, 1.0, variance) / np.where(flat, 1.0, variance) ** (power / 2 - 1)
-    )
+class _Moments:
+    """What the statistics of one array share, each computed once, and only if asked for."""
+
+    def __init__(self, values: np.ndarray) -> None:
+        self.values = np.asarray(values, np.float64)
+
+    @cached_property
+    def mean(self) -> np.ndarray:
+        return np.asarray(self.values.mean(axis=-1))
+
+    @cached_property
+    def low(self) -> np.ndarray:
+        return np.asarray(self.values.min(axis=-1))
+
+    @cached_property
+    def high(self) -> np.ndarray:
+        return np.asarray(self.values.max(axis=-1))
+
+    @cached_property
+    def _centred(self) -> np.ndarray:
+        return self.values - self.mean[..., None]
+
+    @cached_property
+    def _square(self) -> np.ndarray:
+        return np.square(self._centred)
+
+    @cached_property
+    def variance(self) -> np.ndarray:
+        return np.asarray(self._square.mean(axis=-1))
+
+    def shape(self, power: int) -> np.ndarray:
+        """E[(x - mean)^power] / std^power, 0 where the signal never changes."""
+        std = np.sqrt(self.variance)
+        flat = std <= _FLAT * np.maximum(np.abs(self.low), np.abs(self.high))
+        other = self._square if power == 4 else self._centred
+        moment = np.einsum("...t,...t->...", self._square, other) / self.values.shape[-1]
+        safe = np.where(flat, 1.0, std)
+        # divided step by step: the power of a tiny deviation would underflow
+        return np.where(flat, 0.0, moment / safe**2 / safe ** (power - 2))
 
 
-STATISTICS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "mean": lambda values: np.asarray(np.mean(values, axis=-1, dtype=np.float64)),
-    "std": lambda values: np.asarray(np.std(values, axis=-1, dtype=np.float64)),
-    "rms": rms,
-    "kurtosis": kurtosis,
-    "skewness": skewness,
-    "min": lambda values: np.asarray(np.min(values, axis=-1)),
-    "max": lambda values: np.asarray(np.max(values, axis=-1)),
-    "peak_to_peak": peak_to_peak,
+STATISTICS: dict[str, Callable[[_Moments], np.ndarray]] = {
+    "mean": lambda moments: moments.mean,
+    "std": lambda moments: np.asarray(np.sqrt(moments.variance)),
+    "rms": lambda moments: np.asarray(np.sqrt(moments.variance + moments.mean**2)),
+    "kurtosis": lambda moments: moments.shape(4),
+    "skewness": lambda moments: moments.shape(3),
+    "min": lambda moments: moments.low,
+    "max": lambda moments: moments.high,
+    "peak_to_peak": lambda moments: np.asarray(moments.high - moments.low),
 }

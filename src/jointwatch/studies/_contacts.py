@@ -7,6 +7,7 @@ Rules, fixed before any result was looked at:
 - Windows hold 0.32 s of the innovation of every joint's current. Their time is their end.
 - The onset of contact comes from the contact sensor alone. An alarm from 0.15 s before it (its uncertainty) to 1 s
   after it is a detection, and its delay keeps its sign. Any decision that alarms earlier is a false alarm.
+- AUROC ranks the first decision period after each contact among the decisions before it.
 - False alarms are counted on the part of the contact runs before the contact: another session and another speed
   than the free runs, never used to fit or to set a threshold.
 """
@@ -112,7 +113,7 @@ def make_detector(name: str, seed: int, quick: bool) -> Any:
     """A detector of the catalog with its seed, and few epochs for a quick look."""
     kind = catalog.load("detectors", name)
     known = inspect.signature(kind).parameters
-    settings: dict[str, Any] = {"random_state": seed, **({"epochs": 4} if quick else {})}
+    settings: dict[str, Any] = {"random_state": seed, "seed": seed, **({"epochs": 4} if quick else {})}
     return kind(**{key: value for key, value in settings.items() if key in known})
 
 
@@ -153,11 +154,12 @@ def evaluate(value: np.ndarray, runs: Runs, calibration: np.ndarray) -> dict[str
             "false_alarms": len(false),
             "free_s": float(len(np.unique(decision[rows][before])) * DECIDE_S),
         }
-        for part, positive in ((before, False), (after, True)):
-            groups = decision[rows][part]
-            for group in np.unique(groups):
-                decided.append(float(value[rows][part][groups == group].max()))
-                truth.append(positive)
+        first = (time >= onset) & (time < onset + DECIDE_S)
+        decided += held_out_decisions(value[rows][before], index.take(np.flatnonzero(rows)[before])).tolist()
+        truth += [False] * (len(decided) - len(truth))
+        if first.any():
+            decided.append(float(value[rows][first].max()))
+            truth.append(True)
     return {
         "threshold": float(threshold.threshold_),
         "calibration_decisions": threshold.calibration_cycles_,

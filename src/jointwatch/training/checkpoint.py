@@ -49,7 +49,8 @@ def load_checkpoint(file: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         with safe_open(file, framework="pt") as opened:
             record = json.loads((opened.metadata() or {})["record"])
-            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 (no iterator)
+            # Copies: the originals are a map of the file and would die with it.
+            tensors = {name: opened.get_tensor(name).clone() for name in opened.keys()}  # noqa: SIM118 (no iterator)
         version = record.pop("version")
     except (SafetensorError, KeyError, ValueError) as error:
         raise ModelFileError(f"{file} is no training state ({error}); delete it to start anew") from error

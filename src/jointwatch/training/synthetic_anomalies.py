@@ -121,8 +121,8 @@ def disturb(
     kinds : some of `KINDS`; None = all. A kind that a joint has no signals for (ripple needs a position), or that
         nobody could see (a stuck sensor of a joint at rest), is replaced by a contact.
 
-    Errors: `UsageError` for an unknown kind, strengths that are not 0 < low <= high, or a window without
-    any measured channel.
+    Errors: `UsageError` for an unknown kind, strengths that are not 0 < low <= high, windows of one sample,
+    or a window without any measured channel.
 
     >>> channels = [Channel(q, j) for j in (1, 2) for q in (Quantity.VELOCITY, Quantity.CURRENT)]
     >>> made = disturb(np.zeros((3, 4, 50), np.float32), channels, np.random.default_rng(0), kinds=["contact"])
@@ -135,6 +135,8 @@ def disturb(
         raise UsageError(f"no kind of anomaly {sorted(unknown)}; there are {', '.join(KINDS)}")
     if not 0 < low <= high or not chosen:
         raise UsageError(f"strengths must be 0 < low <= high with at least one kind, got {strength_sigma} and {chosen}")
+    if values.shape[2] < 2:
+        raise UsageError(f"an anomaly needs windows of at least 2 samples, got {values.shape[2]}")
     result = Disturbed(
         np.array(values, np.float32), np.zeros(len(values), np.int64), np.full(len(values), "", "U16"),
         np.zeros(values.shape[:2], bool),

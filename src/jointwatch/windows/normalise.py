@@ -15,7 +15,7 @@ from jointwatch.core.errors import NotEnoughData, UsageError
 
 __all__ = ["DomainZScore"]
 
-_BLOCK = 512  # windows handled at once, so that float64 copies stay small
+_BLOCK = 64  # windows handled at once: their float64 copies stay in the processor's cache
 _QUANTILE_SAMPLES = 400_000  # samples of a channel from which medians and quantiles are taken
 _WINSOR = 0.05
 _WINSOR_GAUSS = 0.91179  # std of a unit Gaussian clipped at its 5 % and 95 % quantiles
@@ -138,8 +138,9 @@ class DomainZScore(TransformerMixin, BaseEstimator):
         unseen = X.presence & ~self.known_[row]
         if unseen.any():
             window, channel = np.argwhere(unseen)[0]
+            domain = str(X.index.domain[window])
             raise UsageError(
-                f"channel {X.channels[channel].key} was absent when domain {str(X.index.domain[window])!r} was learned; "
+                f"channel {X.channels[channel].key} was absent when domain {domain!r} was learned; "
                 "call adapt with windows that have it"
             )
         values = np.empty(X.shape, np.float32)

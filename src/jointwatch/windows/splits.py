@@ -121,6 +121,15 @@ def holdout(windows: Windows, by: By = "unit", share: float = 0.2, seed: int = 0
     """(rest, held out): about `share` of the groups, at least one, are held out; at least one stays.
 
     Errors: `NotEnoughData` with fewer than two groups; `UsageError` for a share outside (0, 1).
+
+    >>> import numpy as np
+    >>> from jointwatch.core import Channel, Index, Quantity
+    >>> unit, t = np.array(["a", "a", "b"]), np.zeros(3)
+    >>> index = Index(unit, unit, unit, unit, t, t + 1, t, t, np.full(3, "normal"), unit, t, t)
+    >>> windows = Windows(np.ones((3, 1, 5)), (Channel(Quantity.POSITION, 1),), index, 5.0)
+    >>> rest, held = holdout(windows, by="unit", share=0.5)
+    >>> sorted([rest.index.unit.tolist(), held.index.unit.tolist()])
+    [['a', 'a'], ['b']]
     """
     if not 0 < share < 1:
         raise UsageError(f"share is between 0 and 1, got {share}")
