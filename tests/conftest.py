@@ -53,7 +53,9 @@ def arm_recording() -> Callable[..., Recording]:
             position = np.sin(phase + joint)
             velocity = np.cos(phase + joint) * 2 * np.pi / cycle_s
             friction = np.where(np.isin(number, faulty) & (joint == 1), 1.5, 1.0) * 0.5
-            current = 0.3 * joint * position + friction * np.tanh(velocity / 0.1) + noise_a * rng.standard_normal(len(time_s))
+            current = (
+                0.3 * joint * position + friction * np.tanh(velocity / 0.1) + noise_a * rng.standard_normal(len(time_s))
+            )
             rows += [position, velocity, current]
             channels += [Channel(q, joint) for q in (Quantity.POSITION, Quantity.VELOCITY, Quantity.CURRENT)]
         marks = tuple(

@@ -14,7 +14,9 @@ from jointwatch.core.errors import NotEnoughData, UsageError
 Make = Callable[..., Recording]
 
 
-def fleet(make: Make, brand: str, seed: int, sessions: int = 8, cycles: int = 10, **settings: object) -> list[Recording]:
+def fleet(
+    make: Make, brand: str, seed: int, sessions: int = 8, cycles: int = 10, **settings: object
+) -> list[Recording]:
     return [
         make(seed=seed + s, cycles=cycles, brand=brand, unit=f"{brand}-1", session=f"s{s}", **settings)
         for s in range(sessions)
@@ -102,3 +104,17 @@ def test_persistence_asks_for_two_in_a_row(monitor: Monitor, arm_recording: Make
     numbers = [int(alarm.cycle.rsplit("/", 1)[1]) for alarm in patient.score([lasting]).alarms]
     assert len(numbers) >= 2
     assert min(numbers) > int(monitor.score([lasting]).alarms[0].cycle.rsplit("/", 1)[1])
+
+
+def test_with_few_sessions_neighbouring_decisions_share_no_sample(arm_recording: Make) -> None:
+    from jointwatch.windows.splits import check_no_leak
+
+    long = [arm_recording(seed=s, cycles=1, cycle_s=60.0, session=f"s{s}") for s in range(2)]
+    monitor = Monitor.suited_to(
+        long, kind="sliding", length=50, step=10, rate_hz=100.0, decide_s=2.0, false_alarm_rate=0.1
+    )
+    windows, _ = monitor._healthy_and_labelled(long)
+    train, calibration = monitor._share(windows)
+    check_no_leak(train, calibration, "sample")
+    assert len(train) > 0.3 * len(windows)
+    assert len(set(calibration.index.cycle.tolist())) == 30

@@ -137,11 +137,22 @@ def test_a_session_whose_sheet_names_a_failure_that_no_row_shows_is_uncertain(tm
 
 
 def test_servos_on_different_clocks_are_refused_by_name(tmp_path: Path) -> None:
-    folder = session(tmp_path / "s", m3_7="1,2,3,0")
+    folder = session(tmp_path / "s")
     path = folder / "data_motor_3.csv"
-    path.write_text(path.read_text().replace("76522.700", "76522.705"))
+    path.write_text(path.read_text().replace("7652", "7653"))
     with pytest.raises(CorruptInput, match=r"data_motor_3\.csv.*clock"):
         list(Armpi().read(folder))
+
+
+def test_one_garbled_time_and_one_short_file_cost_only_themselves(tmp_path: Path) -> None:
+    folder = session(tmp_path / "s")
+    stray, short = folder / "data_motor_2.csv", folder / "data_motor_4.csv"
+    stray.write_text(stray.read_text().replace("76522.700", "9e99"))
+    short.write_text("\n".join(short.read_text().splitlines()[:-5]))
+    (recording,) = Armpi().read(folder)
+    assert recording.values.shape == (18, ROWS - 5)
+    assert (recording.quality.count("stray_time"), recording.quality.count("short_file")) == (1, 5)
+    np.testing.assert_allclose(np.diff(recording.time_s), 0.1, atol=1e-6)
 
 
 def test_one_motor_file_alone_keeps_its_joint(tmp_path: Path) -> None:

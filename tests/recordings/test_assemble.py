@@ -68,6 +68,14 @@ def test_spans_and_breaks_follow_their_rows_when_others_are_dropped():
     assert recording.quality.count("corrupt_row") == 3
 
 
+def test_cycle_without_a_usable_row_is_counted():
+    time = np.arange(100) / 100
+    time[40:45] = [1e9, -5, 1e9, -5, 1e9]
+    recording = simple(time=time, cycle_spans=[Span(0, 40), Span(40, 45, name="lost"), Span(45, 100)])
+    assert len(recording.cycles) == 2
+    assert recording.quality.count("empty_cycle") == 1
+
+
 def test_commanded_garbage_leaves_the_measured_values():
     commanded = np.sin(np.arange(50) / 5)
     commanded[20] = 5.4e235

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from jointwatch.core.errors import CorruptInput
+from jointwatch.core.errors import CorruptInput, UsageError
 from jointwatch.recordings import ColumnMap, suggest_columns
 from jointwatch.recordings._names import parse_name
 from jointwatch.recordings.csv_table import CsvTable
@@ -132,8 +132,10 @@ def test_nothing_to_be_told_is_a_clear_error(tmp_path):
 
 def test_no_clock_asks_for_the_rate(arm, tmp_path):
     _, q, _, _, _ = arm
-    text = suggest_columns(save(tmp_path / "arm.csv", {"q1": q[0]})).to_yaml()
-    assert "rate_hz: 100   # ?" in text
+    suggestion = suggest_columns(save(tmp_path / "arm.csv", {"q1": q[0]}))
+    assert "rate_hz:       # ? no column rises steadily" in suggestion.to_yaml()
+    with pytest.raises(UsageError, match="give a time column or rate_hz"):
+        suggestion.to_map()
 
 
 # ---- measured tables, layout known from their own documentation ----

@@ -41,7 +41,9 @@ def test_recorder_table(rtde):
     assert UrRtdeCsv().recognises(rtde)
     assert recording.rate_hz == pytest.approx(125)
     assert recording.robot.brand == "Universal Robots"
-    assert len(recording.channels) == 6 * len(VECTORS)
+    assert len(recording.channels) == 6 * len(VECTORS) + 1
+    assert "status:robot_mode" in recording
+    assert (recording.robot.joint(3).name, recording.robot.joint(3).gear_ratio) == ("elbow", 101.0)
     commanded = [channel.key for channel in recording.channels if channel.source is Source.COMMANDED]
     assert commanded == [f"position.commanded/{j}" for j in range(1, 7)]
     assert "tcp_rotation:z" in recording
@@ -49,6 +51,14 @@ def test_recorder_table(rtde):
     assert recording.truth["payload_kg"] == 1.25
     table = np.genfromtxt(rtde, names=True, delimiter="," if "," in rtde.read_text()[:200] else None)
     np.testing.assert_array_equal(recording["current/6"], table["actual_current_5"])
+
+
+def test_robot_file_names_the_specimen_and_leaves_the_rest(rtde):
+    rtde.with_name("robot.yaml").write_text("{unit: ur-17, model: UR5e, joints: {1: {gear_ratio: 120}}}")
+    (recording,) = read(rtde)
+    robot = recording.robot
+    assert (robot.brand, robot.model, robot.unit) == ("Universal Robots", "UR5e", "ur-17")
+    assert [(joint.name, joint.gear_ratio) for joint in robot.joints[:2]] == [("base", 120.0), ("shoulder", 101.0)]
 
 
 def test_rate_that_differs_is_reported(rtde):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -20,8 +22,9 @@ def _cycles(count: int, unit: str = "u", seed: int = 0, windows_a_cycle: int = 1
     part = np.tile(np.arange(windows_a_cycle), count)
     text = np.full(rows, unit)
     cycle = np.array([f"{unit}-{i}" for i in np.repeat(np.arange(count), windows_a_cycle)])
+    begin = np.repeat(np.arange(count), windows_a_cycle) + part / windows_a_cycle
     index = Index(
-        text, text, cycle, text, part / windows_a_cycle, (part + 1) / windows_a_cycle, (part + 0.5) / windows_a_cycle,
+        text, text, cycle, text, begin, begin + 1 / windows_a_cycle, (part + 0.5) / windows_a_cycle,
         np.ones(rows), np.full(rows, "normal"), np.full(rows, ""), np.zeros(rows), np.full(rows, np.nan),
     )  # fmt: skip
     return Windows(parts, (Channel(Quantity.CURRENT, 1),), index, 200.0)
@@ -29,9 +32,18 @@ def _cycles(count: int, unit: str = "u", seed: int = 0, windows_a_cycle: int = 1
 
 def test_parts_of_a_cycle_are_laid_where_they_belong() -> None:
     whole, _ = cycle_curves(_cycles(3), 50)
-    cut, names = cycle_curves(_cycles(3, windows_a_cycle=4), 50)
+    cut, numbers = cycle_curves(_cycles(3, windows_a_cycle=4), 50)
     np.testing.assert_allclose(cut, whole, atol=1e-6)
-    assert names.tolist() == ["u-0", "u-1", "u-2"]
+    assert numbers.tolist() == np.repeat([0, 1, 2], 4).tolist()
+
+
+def test_decisions_within_one_pass_are_laid_into_one_curve() -> None:
+    parts = _cycles(2, windows_a_cycle=4)
+    decisions = replace(parts.index, cycle=np.array([f"decision-{i}" for i in range(8)]))
+    curves, numbers = cycle_curves(Windows(parts.values, parts.channels, decisions, 200.0), 50)
+    assert len(curves) == 2
+    assert not np.isnan(curves).any()
+    assert numbers.tolist() == [0, 0, 0, 0, 1, 1, 1, 1]
 
 
 def test_the_band_holds_95_percent_of_new_healthy_cycles() -> None:
@@ -53,16 +65,16 @@ def test_outside_is_counted_in_half_widths() -> None:
 
 
 def test_another_units_band_is_used_and_named_as_such() -> None:
-    healthy = Windows.concatenate([_cycles(20, "a"), _cycles(3, "b", seed=2)])
+    healthy = Windows.concatenate([_cycles(20, "a"), _cycles(2, "b", seed=2)])
     own, borrowed = healthy_band(healthy, "a"), healthy_band(healthy, "b")
     assert own is not None
     assert borrowed is not None
     assert (own.own, own.cycles) == (True, 20)
-    assert (borrowed.own, borrowed.cycles) == (False, 23)
+    assert (borrowed.own, borrowed.cycles) == (False, 22)
 
 
 def test_too_few_cycles_give_no_band() -> None:
-    assert healthy_band(_cycles(4), "u") is None
+    assert healthy_band(_cycles(2), "u") is None
 
 
 def test_a_channel_that_the_robot_does_not_have_stays_empty() -> None:

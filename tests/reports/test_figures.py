@@ -16,6 +16,10 @@ def _heights(svg: str, kind: str) -> list[float]:
     return [float(y) for y in re.findall(rf'<path class="{kind}" d="M[\d.]+,([\d.]+)', svg)]
 
 
+def _first_x(svg: str) -> float:
+    return float(re.search(r'class="axis" x1="([\d.]+)"', svg)[1])  # type: ignore[index]
+
+
 def test_alarms_highs_and_sessions_are_marked() -> None:
     scores = np.array([1.0, 1.2, 5.0, 6.0, 1.1])
     svg = trend(scores, 4.0, [3], ["a", "a", "b", "b", "c"], "five cycles")
@@ -68,6 +72,13 @@ def test_only_what_lies_outside_is_drawn_thick() -> None:
     alone = against_band(blank, blank, blank, curve, "A", "no band")
     assert 'class="band"' not in alone
     assert 'class="curve"' in alone
+
+
+def test_the_part_that_was_decided_on_is_shaded_where_it_is() -> None:
+    flat = np.zeros(100)
+    svg = against_band(flat - 1, flat, flat + 1, flat, "A", "part", span=(0.25, 0.5))
+    x, width = map(float, re.search(r'class="decided" x="([\d.]+)" y="\d+" width="([\d.]+)"', svg).groups())  # type: ignore[union-attr]
+    assert width == pytest.approx(x - _first_x(svg), abs=2)  # from a quarter to a half
 
 
 def test_the_strip_is_darkest_where_it_deviates_most() -> None:

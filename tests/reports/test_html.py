@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jointwatch.core import Action, QualityIssue, QualityReport, Robot, Scores
+from jointwatch.core import Action, QualityIssue, QualityReport, Robot, Scores, Windows
 from jointwatch.core.errors import UsageError
-from jointwatch.reports.base import ReportData
+from jointwatch.reports.base import MeasuredRate, ReportData
 from jointwatch.reports.html import render_report, write_report
 
 Make = Callable[..., ReportData]
@@ -209,3 +209,47 @@ def test_data_that_contradicts_itself_is_refused(report_data: Make) -> None:
     fewer = replace(data.windows, values=data.windows.values[:, :2], channels=data.windows.channels[:2], mask=None)
     with pytest.raises(UsageError, match="same channels"):
         replace(data, windows=fewer)
+
+
+def test_a_broken_promise_is_said_at_the_top(report_data: Make, parse_html: Parse) -> None:
+    kept = report_data()
+    assert "Do not rely" not in parse_html(render_report(kept)).text
+    broken = replace(kept.decision, measured=MeasuredRate(alarms=120, cycles=300, low=0.34, high=0.46))
+    text = parse_html(render_report(replace(kept, decision=broken))).text
+    warning = text.find("Do not rely on these alarms: 120 of 300 healthy cycles (40 %)")
+    assert 0 < warning < text.find("Verdict for each robot and joint")
+
+
+def test_known_faults_that_were_missed_are_not_hidden(report_data: Make, parse_html: Parse) -> None:
+    data = report_data()
+    blind = replace(data, threshold=1e9, alarms=())
+    assert "4 cycles labelled anomalous, 0 of them above the threshold" in parse_html(render_report(blind)).text
+    assert "4 cycles labelled anomalous, 4 of them above the threshold" in parse_html(render_report(data)).text
+
+
+def test_a_decision_within_a_cycle_is_shown_in_its_place(report_data: Make, parse_html: Parse) -> None:
+    data = report_data()
+    assert data.windows is not None
+    assert data.healthy is not None
+
+    def halves(windows: Windows) -> Windows:
+        half, index = windows.shape[2] // 2, windows.index
+        parts = []
+        for k, values in enumerate((windows.values[:, :, :half], windows.values[:, :, half:])):
+            middle = index.start_s + (index.stop_s - index.start_s) / 2
+            edges = (
+                {"start_s": index.start_s, "stop_s": middle} if k == 0 else {"start_s": middle, "stop_s": index.stop_s}
+            )
+            name = np.array([f"{cycle}:{k}" for cycle in index.cycle])
+            here = replace(index, **edges, phase=np.full(len(index), 0.25 + 0.5 * k), cycle=name)
+            parts.append(Windows(values, windows.channels, here, windows.rate_hz))
+        return Windows.concatenate(parts)
+
+    windows = halves(data.windows)
+    scores = Scores(np.tile(data.cycle_scores.value, 2), windows.index)
+    cut = replace(data, windows=windows, healthy=halves(data.healthy), cycle_scores=scores, alarms=())
+    text = render_report(cut)
+    parse_html(text)
+    assert 'class="decided"' in text
+    assert 'class="decided"' not in render_report(data)
+    assert "Band: 95 % of 40 healthy cycles" in text

@@ -51,9 +51,7 @@ def same(one: nn.Module, other: nn.Module) -> bool:
 
 def train(network: Cnn1d, data: Data, options: Options = OPTIONS, watch: Session = Session()) -> History:  # noqa: B008
     batches = Shuffled(data(), batch_size=12, seed=1)
-    return fit(
-        network, batches, Supervised(), options, validate=HeldOut(Supervised(), data(24, seed=9)), session=watch
-    )
+    return fit(network, batches, Supervised(), options, validate=HeldOut(Supervised(), data(24, seed=9)), session=watch)
 
 
 def test_it_learns(tiny: Make, two_classes: Data) -> None:
@@ -84,7 +82,9 @@ def test_global_state_is_left_alone(tiny: Make, two_classes: Data) -> None:
 
 
 @pytest.mark.parametrize("channels_last", [False, True])
-@pytest.mark.parametrize("steps", [1, 4, 6, 8, 15])  # 4 steps an epoch: first step, ends of epochs, between, last but one
+@pytest.mark.parametrize(
+    "steps", [1, 4, 6, 8, 15]
+)  # 4 steps an epoch: first step, ends of epochs, between, last but one
 def test_resumed_training_ends_with_the_same_bits(
     steps: int, channels_last: bool, tiny: Make, two_classes: Data, tmp_path: Path
 ) -> None:

@@ -39,9 +39,7 @@ def test_each_class_counts_the_same() -> None:
     assert balanced_weights(np.zeros(4, int)) == (1.0, 0.0)
 
 
-def test_held_out_is_the_mean_in_evaluation_mode(
-    tiny: Callable[..., Cnn1d], two_classes: Callable[..., Batch]
-) -> None:
+def test_held_out_is_the_mean_in_evaluation_mode(tiny: Callable[..., Cnn1d], two_classes: Callable[..., Batch]) -> None:
     network, data = tiny().train(), two_classes(23)
     before = {name: value.clone() for name, value in network.state_dict().items()}
     pieces = HeldOut(Supervised(), data, batch_size=5)(network)

@@ -13,7 +13,8 @@ from jointwatch.training.session import Session
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"epochs": 0}, {"learning_rate": 0.0}, {"learning_rate": float("nan")}, {"weight_decay": -1.0}, {"patience": 0}]
+    "wrong",
+    [{"epochs": 0}, {"learning_rate": 0.0}, {"learning_rate": float("nan")}, {"weight_decay": -1.0}, {"patience": 0}],
 )
 def test_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(UsageError):

@@ -188,10 +188,14 @@ class Monitor(BaseEstimator):
             raise NotEnoughData("learning and a threshold", needed=2, have=len(groups), unit="healthy cycles")
         # every k-th group, so that slow drift is on both sides alike
         position = np.floor(np.arange(len(groups)) * self.calibration_share)
-        chosen = {g for g, before, after in zip(groups, position, [*position[1:], position[-1] + 1], strict=True) if after > before}
+        chosen = {
+            g
+            for g, before, after in zip(groups, position, [*position[1:], position[-1] + 1], strict=True)
+            if after > before
+        }
         held = healthy & np.isin(names, list(chosen))
         self.held_out_by_ = whose
-        return windows[~held], windows[held]
+        return windows[~held & ~_touching(windows.index, held)], windows[held]
 
     def _calibrate(self, train: Windows, calibration: Windows, unlabelled: int) -> None:
         cycles = self.strategy_.detect(calibration).by_cycle()
@@ -225,7 +229,9 @@ class Monitor(BaseEstimator):
             rows = np.flatnonzero(index.unit == unit)
             raised = Persistence(*self.persistence).apply(passed[rows])
             for row in rows[raised]:
-                channel = None if cycles.contributions is None else cycles.channels[int(cycles.contributions[row].argmax())]
+                channel = (
+                    None if cycles.contributions is None else cycles.channels[int(cycles.contributions[row].argmax())]
+                )
                 alarms.append(
                     Alarm(
                         unit=unit,
@@ -243,3 +249,20 @@ class Monitor(BaseEstimator):
                     )
                 )
         return tuple(alarms)
+
+
+def _touching(index: Index, held: np.ndarray) -> np.ndarray:
+    """(window,) True where a window shares samples with a held one: neighbouring decisions overlap by a window."""
+    touching = np.zeros(len(index), bool)
+    names = np.char.add(np.char.add(index.unit, "/"), index.session)
+    for name in np.unique(names):
+        rows = np.flatnonzero(names == name)
+        kept = rows[held[rows]]
+        if len(kept) == 0 or len(kept) == len(rows):
+            continue
+        starts, stops = np.sort(index.start_s[kept]), np.sort(index.stop_s[kept])
+        # held windows that began before this one ends, less those that were over before it began
+        begun = np.searchsorted(starts, index.stop_s[rows] - 1e-9)
+        over = np.searchsorted(stops, index.start_s[rows] + 1e-9)
+        touching[rows] = begun > over
+    return touching

@@ -72,7 +72,9 @@ def load(folder: str | Path) -> Any:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelFileError(f"{folder / _JSON} is not a jointwatch model file") from error
     if not isinstance(schema, int) or schema > SCHEMA:
-        raise ModelFileError(f"{folder} was written with model schema {schema}; this release reads up to {SCHEMA}: update")
+        raise ModelFileError(
+            f"{folder} was written with model schema {schema}; this release reads up to {SCHEMA}: update"
+        )
     if digest != _digest(content):
         raise ModelFileError(f"{folder / _JSON} was changed after it was written; fit the model again")
     if content["tensors_sha256"] != hashlib.sha256(tensors).hexdigest():
@@ -170,7 +172,7 @@ def _unpack(tree: Any, arrays: dict[str, np.ndarray]) -> Any:
         estimator = _class(body)(**{k: _unpack(v, arrays) for k, v in tree["params"].items()})
         for name, value in tree["fitted"].items():
             setattr(estimator, name, _unpack(value, arrays))
-        if hasattr(estimator, "_rebuild"):
+        if tree["fitted"] and hasattr(estimator, "_rebuild"):
             estimator._rebuild()
         return estimator
     if kind == "$data":

@@ -57,7 +57,13 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
 @contextmanager
 def progress(what: str) -> Iterator[Callable[[int, int, str], None]]:
     """A progress bar driven by calls (done, total, text)."""
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=errors, transient=True) as bar:
         task = bar.add_task(what, total=None)
 

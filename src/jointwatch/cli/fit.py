@@ -19,14 +19,21 @@ def fit(
     detector: Annotated[str, typer.Option(help="Detector; `jointwatch catalog detectors` lists them.")] = "mahalanobis",
     strategy: Annotated[str, typer.Option(help="Transfer strategy; `jointwatch catalog transfer`.")] = "normalisation",
     channels: Annotated[
-        str, typer.Option(help="Channels, comma-separated, J = every joint: current/J,velocity.derived/J. Default: usual ones.")
+        str,
+        typer.Option(
+            help="Channels, comma-separated, J = every joint: current/J,velocity.derived/J. Default: usual ones."
+        ),
     ] = "",
     kind: Annotated[str, typer.Option(help="Windows: cycle, sliding, or auto.")] = "auto",
     length: Annotated[int | None, typer.Option(help="Samples in a window.")] = None,
     rate_hz: Annotated[float | None, typer.Option(help="Sampling rate of sliding windows, Hz.")] = None,
     step: Annotated[int | None, typer.Option(help="Samples between sliding windows.")] = None,
-    decide_s: Annotated[float | None, typer.Option(help="Decide every so many seconds instead of once a cycle.")] = None,
-    domain: Annotated[str, typer.Option(help="What is transferred between: brand, model, unit or truth:KEY.")] = "brand",
+    decide_s: Annotated[
+        float | None, typer.Option(help="Decide every so many seconds instead of once a cycle.")
+    ] = None,
+    domain: Annotated[
+        str, typer.Option(help="What is transferred between: brand, model, unit or truth:KEY.")
+    ] = "brand",
     false_alarm_rate: Annotated[float, typer.Option(help="Stated false-alarm rate per decision.")] = 0.01,
     persistence: Annotated[str, typer.Option(help="k/n: alarm when k of the last n decisions pass.")] = "1/1",
     exclude_odd: Annotated[bool, typer.Option(help="Leave odd healthy cycles out of the threshold.")] = False,

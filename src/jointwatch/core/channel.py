@@ -63,7 +63,9 @@ class Source(StrEnum):
     DERIVED = "derived"
 
 
-_KEY = re.compile(r"^(?P<quantity>[a-z_]+)(\.(?P<source>[a-z]+))?(/(?P<joint>[1-9]\d*))?(:(?P<component>[A-Za-z0-9_]+))?$")
+_KEY = re.compile(
+    r"^(?P<quantity>[a-z_]+)(\.(?P<source>[a-z]+))?(/(?P<joint>[1-9]\d*))?(:(?P<component>[A-Za-z0-9_]+))?$"
+)
 
 
 @dataclass(frozen=True, order=True)

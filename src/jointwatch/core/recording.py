@@ -158,7 +158,17 @@ class Recording:
             and np.array_equal(self.values, other.values, equal_nan=True)
             and all(
                 getattr(self, name) == getattr(other, name)
-                for name in ("channels", "robot", "session", "cycles", "events", "condition", "breaks", "quality", "source")
+                for name in (
+                    "channels",
+                    "robot",
+                    "session",
+                    "cycles",
+                    "events",
+                    "condition",
+                    "breaks",
+                    "quality",
+                    "source",
+                )
             )
             and dict(self.truth) == dict(other.truth)
         )

@@ -96,7 +96,17 @@ def assemble(
     cycle_spans, event_spans : the same by rows; rows that are dropped take nothing else with them.
     breaks : row positions at which the caller knows continuity is lost.
 
-    Errors: `EmptyInput` without rows, `CorruptInput` if fewer than two usable rows remain or the clock stands still.
+    Errors: `EmptyInput` without rows, `CorruptInput` if fewer than two usable rows remain or the clock stands still,
+    `UsageError` if a unit does not fit its channel.
+
+    >>> arm = Robot.of("demo", "arm", "arm-1", joints=1)
+    >>> degrees = Column(Channel.parse("position/1"), np.array([0.0, 9.0, np.nan, 4.5, 0.0]), "deg")
+    >>> recording = assemble([degrees], arm, session="monday", source="m.csv", time=np.array([0, 10, 20, 2e99, 40.0]),
+    ...                      time_unit_s=1e-3)
+    >>> [(issue.kind, issue.rows, str(issue.action)) for issue in recording.quality.issues]
+    [('corrupt_row', (4,), 'dropped'), ('not_a_number', (3,), 'blanked')]
+    >>> recording.rate_hz, recording["position/1"].round(2).tolist()
+    (100.0, [0.0, 0.16, nan, 0.0])
     """
     if not columns:
         raise UsageError("assemble needs at least one column")
@@ -137,6 +147,10 @@ def assemble(
 
     marked = [(*times(span), span.condition, span.name) for span in cycle_spans]
     happened = [Event(span.name, *times(span), span.condition) for span in event_spans]
+    empty = [name or "?" for start, stop, _, name in marked if not stop > start]
+    if empty:
+        detail = f"no usable row in cycle {', '.join(empty[:8])}"
+        found.append(note("empty_cycle", len(empty), Action.DROPPED, detail=detail))
     return Recording(
         time_s,
         values,

@@ -112,8 +112,25 @@ class ColumnMap(_Strict):
     label, cycle : columns with labels and with the number or name of the cycle, where there are.
     delimiter, decimal, header : how the table is written, where it is not to be found out.
 
-    >>> ColumnMap.parse("{robot: {unit: arm-1}, rate_hz: 100, columns: {q1: position/1}}").columns["q1"].channel
-    'position/1'
+    >>> columns = ColumnMap.parse('''
+    ... robot:
+    ...   brand: demo
+    ...   model: six-axis
+    ...   unit: arm-1                    # this very robot
+    ...   gear_ratio: 100
+    ...   joints: {6: {gear_ratio: 50}}
+    ... session: monday
+    ... time: {column: time, unit: ms}
+    ... columns:
+    ...   q1: {channel: position/1, unit: deg}
+    ...   q1_set: {channel: position.commanded/1, unit: deg}
+    ...   7: {channel: current/1, unit: mA}
+    ...   temp1: temperature/1           # already in the project's unit
+    ... cycle: cycle_number
+    ... label: {column: state, normal: [0], anomalous: [1], fault: backlash, joint: 1}
+    ... ''')
+    >>> columns.columns[7].channel, columns.robot.robot([1]).joint(6).gear_ratio
+    ('current/1', 50.0)
     """
 
     robot: RobotMap

@@ -116,6 +116,16 @@ def read_csv(
     text : columns, by name or position from 0, that hold text. Others with mostly text are found by themselves.
 
     Errors: `EmptyInput` without data rows, `CorruptInput` if it is no table.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "arm.csv"
+    ...     _ = path.write_text("t;q;mode\\n0,00;1,5;auto\\n0,01\\n0,02;oops;auto\\n0,03;1,7;stop\\n")
+    ...     table = read_csv(path)
+    >>> table.columns["q"].tolist(), table.columns["mode"].tolist(), table.rows.tolist()
+    ([1.5, nan, 1.7], ['auto', 'auto', 'stop'], [1, 3, 4])
+    >>> [(issue.kind, issue.count) for issue in table.issues]
+    [('ragged_row', 1), ('unreadable_cell', 1), ('decimal_comma', 5)]
     """
     path = Path(path)
     content, nulls = read_text(path)
@@ -259,7 +269,11 @@ def _careful(
         if as_text[i]:
             columns[name] = np.array(cells, dtype=np.str_)
             continue
-        values = np.empty(len(cells))
+        try:
+            columns[name] = pa.array(cells, pa.string()).cast(pa.float64()).to_numpy(zero_copy_only=False)
+            continue
+        except pa.ArrowInvalid:
+            values = np.empty(len(cells))
         for j, cell in enumerate(cells):
             value, restored = _number(cell, thousands_possible=not commas)
             if value is None:

@@ -19,9 +19,15 @@ ROBOT_FILE = "robot.yaml"
 
 
 def identify(
-    source: Path, joints: int, *, brand: str = "", model: str = "", names: Sequence[str] = ()
+    source: Path,
+    joints: int,
+    *,
+    brand: str = "",
+    model: str = "",
+    names: Sequence[str] = (),
+    gear_ratio: float | None = None,
 ) -> tuple[Robot, list[QualityIssue]]:
-    """Robot with that many joints, as `robot.yaml` beside the file says; the maker's joint names where it does not.
+    """Robot with that many joints, as `robot.yaml` beside the file says, and the rest as given here.
 
     Without the file all recordings of a folder are taken for one robot: splits by unit then stay honest, because
     one robot is never taken for two. The assumption is reported.
@@ -35,11 +41,21 @@ def identify(
             said = RobotMap.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
         except (ValidationError, yaml.YAMLError, UnicodeDecodeError) as error:
             raise UsageError(f"{path}: {' '.join(str(error).split())}") from None
-        about = said.model_copy(update={"joints": own | said.joints, "brand": said.brand or brand})
-        return about.model_copy(update={"model": said.model or model}).robot(range(1, joints + 1)), []
+        filled = {
+            "joints": own | {n: j.model_copy(update={"name": j.name or _name(own, n)}) for n, j in said.joints.items()},
+            "brand": said.brand or brand,
+            "model": said.model or model,
+            "gear_ratio": said.gear_ratio or gear_ratio,
+        }
+        return said.model_copy(update=filled).robot(range(1, joints + 1)), []
     unit = source.resolve().parent.name or "unit"
     remedy = f"write {ROBOT_FILE} beside it: unit, brand, model, gear_ratio"
     issue = note(
         "unit_assumed", 1, Action.KEPT, detail=f"the folder's name {unit!r} stands for the robot", remedy=remedy
     )
-    return RobotMap(brand=brand, model=model, unit=unit, joints=own).robot(range(1, joints + 1)), [issue]
+    assumed = RobotMap(brand=brand, model=model, unit=unit, joints=own, gear_ratio=gear_ratio)
+    return assumed.robot(range(1, joints + 1)), [issue]
+
+
+def _name(joints: dict[int, JointMap], number: int) -> str:
+    return joints[number].name if number in joints else ""

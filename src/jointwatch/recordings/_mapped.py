@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
@@ -24,8 +25,8 @@ from jointwatch.recordings._csv import RawTable
 __all__ = ["apply_column_map", "choose_column_map"]
 
 
-def choose_column_map(given: ColumnMap | str | Path | None, source: Path) -> ColumnMap:
-    """The map given, or the one found beside the source.
+def choose_column_map(given: ColumnMap | str | Path | None, source: Path, *, series: Sequence[str] = ()) -> ColumnMap:
+    """The map given, or the one found beside the source. `series` are the names in a file that is no text table.
 
     Errors: `InputError` that says how to make one, `UsageError` if it is wrong.
     """
@@ -33,14 +34,13 @@ def choose_column_map(given: ColumnMap | str | Path | None, source: Path) -> Col
         return given
     path = Path(given) if given is not None else find_column_map(source)
     if path is None:
-        raise InputError(
-            "what its columns are is not known",
-            file=source,
-            remedy=(
-                f"`jointwatch inspect {source} --suggest > {source.name}.map.yaml` proposes a column map; "
-                "check it and keep it beside the file"
-            ),
+        remedy = (
+            f"`jointwatch inspect {source} --suggest > {source.name}.map.yaml` proposes a column map; "
+            "check it and keep it beside the file"
         )
+        if series:
+            remedy = f"write the column map {source.name}.map.yaml beside it; the series are {', '.join(series[:20])}"
+        raise InputError("what its columns are is not known", file=source, remedy=remedy)
     return load_column_map(path)
 
 

@@ -77,7 +77,7 @@ class Suggestion:
         return tuple(p for p in self.columns if p.channel is not None and p.confidence >= _SURE)
 
     def to_map(self) -> ColumnMap:
-        """The map that the YAML holds as it stands."""
+        """The map that the YAML holds as it stands; `UsageError` without a clock, for then the rate is missing."""
         return ColumnMap.parse(self.to_yaml(), f"suggestion for {self.path}")
 
     def to_yaml(self) -> str:
@@ -95,7 +95,7 @@ class Suggestion:
             spec += f", format: {json.dumps(self.clock.format)}" if self.clock.format else ""
             lines.append(f"time: {{{spec}}}  # {self.clock.confidence:.2f} {self.clock.reason}")
         else:
-            lines.append(f"rate_hz: 100   # ? {self.clock.reason}")
+            lines.append(f"rate_hz:       # ? {self.clock.reason}")
         lines.append("columns:")
         width = max((len(_quoted(p.column)) for p in self.columns), default=0)
         for p in self.columns:
@@ -116,7 +116,7 @@ class Suggestion:
             raise CorruptInput(
                 "no column can be told from its name or numbers",
                 file=self.path,
-                remedy="write the column map by hand; the docs show the form",
+                remedy="write the column map by hand; `help(jointwatch.recordings.ColumnMap)` shows the form",
             )
         return "\n".join(lines) + "\n"
 

@@ -35,24 +35,20 @@ def holds_texts(path: Path, texts: Iterable[str]) -> bool:
     return all(text.encode() in stored for text in texts)
 
 
-def _open(path: Path) -> Any:
-    try:
-        from python_calamine import CalamineError, CalamineWorkbook
-    except ModuleNotFoundError as error:
-        raise MissingExtra("python_calamine", extra="io") from error
-    try:
-        return CalamineWorkbook.from_path(str(path))
-    except (CalamineError, zipfile.BadZipFile, ValueError) as error:
-        raise CorruptInput(f"is no readable spreadsheet ({error})", file=path, remedy="download it again") from error
-
-
 def read_sheet(path: Path, name: str | None = None) -> list[list[Any]]:
     """Rows of one sheet (default: the first), header included.
 
     Errors: `CorruptInput`, `EmptyInput`, `MissingExtra`.
     """
-    book = _open(path)
-    rows: list[list[Any]] = book.get_sheet_by_name(name or book.sheet_names[0]).to_python()
+    try:
+        from python_calamine import CalamineError, CalamineWorkbook
+    except ModuleNotFoundError as error:
+        raise MissingExtra("python_calamine", extra="io") from error
+    try:
+        book = CalamineWorkbook.from_path(str(path))
+        rows: list[list[Any]] = book.get_sheet_by_name(name or book.sheet_names[0]).to_python()
+    except (CalamineError, zipfile.BadZipFile, ValueError, IndexError) as error:
+        raise CorruptInput(f"is no readable spreadsheet ({error})", file=path, remedy="download it again") from error
     if not rows:
         raise EmptyInput("the sheet holds no rows", file=path, remedy="save it again")
     return rows

@@ -27,6 +27,8 @@ _COUNTS = 1000.0
 _TRAVEL_RAD = np.radians(240.0)
 _LIMITS = {"position": (0.0, float(_TRAVEL_RAD)), "temperature": (-10.0, 100.0), "voltage": (3.0, 10.0)}
 _JUMP_DEGC = 10.0
+_SAME_TIME_S = 1e-6
+_STRAY_SHARE = 0.02
 _SHEET = "Test conditions.xlsx"
 
 
@@ -67,21 +69,12 @@ class Armpi(Reader):
     def _read(self, source: Path) -> Iterator[Recording]:
         tables = _tables(source)
         first = next(iter(tables.values()))
-        clock = first.number("time")
-        for table in tables.values():
-            other = table.number("time")
-            if len(other) != len(clock) or np.abs(other - clock).max() > 1e-6:
-                raise CorruptInput(
-                    "its clock is not that of the other servos",
-                    file=table.path,
-                    channel="time",
-                    remedy="read the files of this session one by one",
-                )
-        columns: list[Column] = []
         issues: list[QualityIssue] = []
+        count, clock = _common_clock(tables, issues)
+        columns: list[Column] = []
         for motor, table in tables.items():
             issues += table.issues
-            temperature, jumped = _without_jumps(table.number("temperature"))
+            temperature, jumped = _without_jumps(table.number("temperature")[:count])
             if len(jumped):
                 key = Channel(Quantity.TEMPERATURE, motor).key
                 detail = f"more than {_JUMP_DEGC:g} K up or down and back within one sample"
@@ -95,19 +88,20 @@ class Armpi(Reader):
                         detail=detail,
                     )
                 )
-            position = table.number("position") * (_TRAVEL_RAD / _COUNTS)
+            position = table.number("position")[:count] * (_TRAVEL_RAD / _COUNTS)
             columns += [
                 Column(Channel(Quantity.POSITION, motor), position, "rad", _LIMITS["position"]),
                 Column(Channel(Quantity.TEMPERATURE, motor), temperature, "degC", _LIMITS["temperature"]),
-                Column(Channel(Quantity.VOLTAGE, motor), table.number("voltage"), "mV", _LIMITS["voltage"]),
+                Column(Channel(Quantity.VOLTAGE, motor), table.number("voltage")[:count], "mV", _LIMITS["voltage"]),
             ]
         folder = source if source.is_dir() else source.parent
-        heated = {motor: table.number("label") == 1 for motor, table in tables.items()}
+        heated = {motor: table.number("label")[:count] == 1 for motor, table in tables.items()}
+        start_s = float(clock[np.isfinite(clock)][0])
         description, failed = _sheet(folder, tables)
         truth: dict[str, Any] = {
             "label_source": "label column of the files",
             "position_assumption": "0-1000 counts = 0-240 deg",
-            "clock_start_s": float(clock[0]),
+            "clock_start_s": start_s,
         }
         truth |= {} if description is None else {"task": description, "failed_motors_in_sheet": failed}
         anomalous = any(flags.any() for flags in heated.values())
@@ -122,8 +116,8 @@ class Armpi(Reader):
             Robot.of("Hiwonder", "ArmPi FPV", "armpi", max(6, *tables), name="bus servo"),
             session=folder.name if source.is_dir() else f"{folder.name} motor {next(iter(tables))}",
             source=source,
-            time=clock - clock[0],
-            rows=first.rows,
+            time=clock - start_s,
+            rows=first.rows[:count],
             rows_read=first.rows_read,
             issues=issues,
             cycle_spans=_cycles(heated) if anomalous else (),
@@ -131,6 +125,47 @@ class Armpi(Reader):
             condition=condition,
             truth=truth,
         )
+
+
+def _common_clock(tables: dict[int, RawTable], issues: list[QualityIssue]) -> tuple[int, np.ndarray]:
+    """(rows that all servos have, their clock); a servo whose clock is another one is refused by name."""
+    lengths = {motor: len(table) for motor, table in tables.items()}
+    count = min(lengths.values())
+    if max(lengths.values()) > count:
+        short = min(lengths, key=lambda motor: lengths[motor])
+        issues.append(
+            note(
+                "short_file",
+                max(lengths.values()) - count,
+                Action.DROPPED,
+                where=(f"motor {short}",),
+                detail="rows that the other servos have and this one has not",
+            )
+        )
+    clocks = np.stack([table.number("time")[:count] for table in tables.values()])
+    clocks[~np.isfinite(clocks)] = np.nan
+    if count == 0 or np.isnan(clocks).all():
+        raise CorruptInput("no row has a time", file=next(iter(tables.values())).path, remedy="record it again")
+    with np.errstate(invalid="ignore"):
+        sound = np.isfinite(clocks).any(axis=0)
+        clock = np.full(count, np.nan)
+        clock[sound] = np.nanmedian(clocks[:, sound], axis=0)
+        apart = ~(np.abs(clocks - clock) <= _SAME_TIME_S)
+    for (motor, table), off in zip(tables.items(), apart, strict=True):
+        if off.mean() > _STRAY_SHARE:
+            raise CorruptInput(
+                "its clock is not that of the other servos",
+                file=table.path,
+                channel="time",
+                remedy="read the files of this session one by one",
+            )
+        if off.any():
+            detail = "the time of the other servos was taken"
+            rows = table.rows[:count][off]
+            issues.append(
+                note("stray_time", len(rows), Action.MENDED, where=(f"motor {motor}",), rows=rows, detail=detail)
+            )
+    return count, clock
 
 
 def _tables(source: Path) -> dict[int, RawTable]:

@@ -67,7 +67,7 @@ class Hdf5(Reader):
         if native is not None:
             yield native
         else:
-            columns = choose_column_map(self.columns, source)
+            columns = choose_column_map(self.columns, source, series=tuple(found))
             yield apply_column_map(_table(source, found, columns), columns)
 
     @staticmethod

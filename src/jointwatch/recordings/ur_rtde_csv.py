@@ -8,39 +8,18 @@ from pathlib import Path
 
 import numpy as np
 
-from jointwatch.core import Channel, Quantity, Recording, Source
-from jointwatch.core.errors import MissingChannel
+from jointwatch.core import Recording
 from jointwatch.recordings._assemble import Column, assemble
 from jointwatch.recordings._csv import RawTable, read_csv
 from jointwatch.recordings._csv_dialect import first_line
 from jointwatch.recordings._identity import identify
+from jointwatch.recordings._rtde_fields import rtde_channel
+from jointwatch.recordings._universal_robots import GEAR_RATIO, JOINT_NAMES
 from jointwatch.recordings.base import Reader
 
 __all__ = ["UrRtdeCsv"]
 
-_JOINTS = 6
-_NAMES = ("base", "shoulder", "elbow", "wrist_1", "wrist_2", "wrist_3")
-_AXES = ("x", "y", "z")
-
-# RTDE output -> quantity and source, one value a joint, SI units
-_PER_JOINT: dict[str, tuple[Quantity, Source]] = {
-    "actual_q": (Quantity.POSITION, Source.MEASURED),
-    "actual_qd": (Quantity.VELOCITY, Source.MEASURED),
-    "actual_current": (Quantity.CURRENT, Source.MEASURED),
-    "actual_joint_voltage": (Quantity.VOLTAGE, Source.MEASURED),
-    "joint_temperatures": (Quantity.TEMPERATURE, Source.MEASURED),
-    "target_q": (Quantity.POSITION, Source.COMMANDED),
-    "target_qd": (Quantity.VELOCITY, Source.COMMANDED),
-    "target_qdd": (Quantity.ACCELERATION, Source.COMMANDED),
-    "target_current": (Quantity.CURRENT, Source.COMMANDED),
-    "target_moment": (Quantity.TORQUE, Source.COMMANDED),
-}
-# RTDE output of six values -> quantities of the first and the last three
-_TCP: dict[str, tuple[Quantity, Quantity, Source]] = {
-    "actual_TCP_pose": (Quantity.TCP_POSITION, Quantity.TCP_ROTATION, Source.MEASURED),
-    "actual_TCP_force": (Quantity.TCP_FORCE, Quantity.TCP_TORQUE, Source.MEASURED),
-    "target_TCP_pose": (Quantity.TCP_POSITION, Quantity.TCP_ROTATION, Source.COMMANDED),
-}
+_MARKS = ("actual_q_0", "actual_qd_0", "actual_current_0", "target_q_0", "joint_temperatures_0")
 
 
 class UrRtdeCsv(Reader):
@@ -75,12 +54,18 @@ class UrRtdeCsv(Reader):
         if source.suffix.lower() not in self.suffixes or not source.is_file():
             return False
         names = set(re.split(r"[\s,;\"]+", first_line(source)))
-        return "timestamp" in names and any(f"{name}_0" in names for name in _PER_JOINT)
+        return "timestamp" in names and any(mark in names for mark in _MARKS)
 
     def _read(self, source: Path) -> Iterator[Recording]:
         table = read_csv(source, header=True)
-        columns = _columns(table)
-        robot, issues = identify(source, _JOINTS, brand="Universal Robots", names=_NAMES)
+        columns = []
+        for name in table.names:
+            known = rtde_channel(name)
+            if known is not None and table.columns[name].dtype.kind == "f":
+                columns.append(Column(known[0], table.number(name), known[1]))
+        robot, issues = identify(
+            source, len(JOINT_NAMES), brand="Universal Robots", names=JOINT_NAMES, gear_ratio=GEAR_RATIO
+        )
         yield assemble(
             columns,
             robot,
@@ -91,33 +76,13 @@ class UrRtdeCsv(Reader):
             rows=table.rows,
             rows_read=table.rows_read,
             issues=[*table.issues, *issues],
-            truth=_constants(table),
+            truth=_payload(table),
         )
 
 
-def _columns(table: RawTable) -> list[Column]:
-    columns = []
-    for name, (quantity, source) in _PER_JOINT.items():
-        present = [j for j in range(_JOINTS) if f"{name}_{j}" in table.columns]
-        columns += [Column(Channel(quantity, j + 1, source), table.number(f"{name}_{j}")) for j in present]
-    for name, (first, last, source) in _TCP.items():
-        for i in range(6):
-            if f"{name}_{i}" in table.columns:
-                channel = Channel(first if i < 3 else last, None, source, _AXES[i % 3])
-                columns.append(Column(channel, table.number(f"{name}_{i}")))
-    if not columns:
-        raise MissingChannel(
-            "no joint outputs", file=table.path, remedy=f"put outputs such as {', '.join(_PER_JOINT)} into the recipe"
-        )
-    return columns
-
-
-def _constants(table: RawTable) -> dict[str, float]:
-    """What the controller was told and did not change: payload and speed scaling."""
-    found = {}
-    for name, key in (("payload", "payload_kg"), ("speed_scaling", "speed_scaling")):
-        if name in table.columns and table.columns[name].dtype.kind == "f":
-            values = np.unique(table.columns[name][np.isfinite(table.columns[name])])
-            if len(values) == 1:
-                found[key] = float(values[0])
-    return found
+def _payload(table: RawTable) -> dict[str, float]:
+    """What the controller was told to carry, if that did not change."""
+    if "payload" not in table.columns or table.columns["payload"].dtype.kind != "f":
+        return {}
+    told = np.unique(table.columns["payload"][np.isfinite(table.columns["payload"])])
+    return {"payload_kg": float(told[0])} if len(told) == 1 else {}

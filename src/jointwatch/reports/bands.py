@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from jointwatch.core import Channel, Windows
+from jointwatch.core import Channel, Index, Windows
 
-__all__ = ["HealthyBand", "cycle_curves", "healthy_band", "outside"]
+__all__ = ["HealthyBand", "cycle_curves", "cycle_numbers", "healthy_band", "outside"]
 
 _BINS = 100
 _MOST_CYCLES = 400  # cycles that a band is taken from; more do not move its quantiles visibly
-_LEAST_CYCLES = 5
+_LEAST_CYCLES = 3
+_SAME_START = 0.02  # passes through the cycle start at least this share of it apart
 _FLOOR = 0.05  # a band is taken as at least this share of the channel's healthy range wide
 
 
@@ -31,13 +32,34 @@ class HealthyBand:
     own: bool
 
 
+def cycle_numbers(index: Index) -> np.ndarray:
+    """(row,) which pass through the cycle each row belongs to, from 0.
+
+    Where decisions are taken more often than once a cycle, `index.cycle` names the decisions; unit, session and the
+    cycle's start on the clock tell the passes apart.
+    """
+    begin = (index.start_s + index.stop_s) / 2 - index.phase * index.cycle_s
+    _, unit = np.unique(index.unit, return_inverse=True)
+    _, session = np.unique(index.session, return_inverse=True)
+    order = np.lexsort((begin, session, unit))
+    starts = np.zeros(len(index), bool)
+    starts[1:] = (
+        (np.diff(unit[order]) != 0)
+        | (np.diff(session[order]) != 0)
+        | (np.diff(begin[order]) > _SAME_START * index.cycle_s[order][1:])
+    )
+    numbers = np.empty(len(index), int)
+    numbers[order] = np.cumsum(starts)
+    return numbers
+
+
 def cycle_curves(windows: Windows, bins: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """(cycle, channel, phase bin) means of all samples of a cycle, and (cycle,) names in order of first appearance.
+    """(pass, channel, phase bin) means of all samples, and (window,) which pass through the cycle each window is of.
 
     Overlapping windows are averaged; bins and channels without a sample are NaN. `bins` by default as many as a
     cycle has samples, at most 100.
 
-    >>> from jointwatch.core import Index, Quantity
+    >>> from jointwatch.core import Quantity
     >>> one, name = np.ones(2), np.array(["a", "a"])
     >>> index = Index(name, name, name, name, 0 * one, one, 0.5 * one, one, np.array(["normal"] * 2), name, one, one)
     >>> pair = Windows(np.stack([np.zeros((1, 4)), np.ones((1, 4))]), (Channel(Quantity.CURRENT, 1),), index, 4.0)
@@ -45,43 +67,40 @@ def cycle_curves(windows: Windows, bins: int | None = None) -> tuple[np.ndarray,
     [[[0.5, 0.5, 0.5, 0.5]]]
     """
     index, length = windows.index, windows.shape[2]
-    share = (index.stop_s - index.start_s) / np.maximum(index.cycle_s, 1e-9)
     if bins is None:
         bins = _fitting_bins(windows)
-    names, first, inverse = np.unique(index.cycle, return_index=True, return_inverse=True)
-    order = np.argsort(first, kind="stable")
-    rank = np.empty_like(order)
-    rank[order] = np.arange(len(order))
-    phase = index.phase[:, None] + (((np.arange(length) + 0.5) / length) - 0.5) * share[:, None]
-    cell = rank[inverse][:, None] * bins + np.clip((phase * bins).astype(int), 0, bins - 1)
-    curves = np.full((len(names), len(windows.channels), bins), np.nan)
+    numbers = cycle_numbers(index)
+    count = int(numbers.max()) + 1 if len(numbers) else 0
+    phase = index.phase[:, None] + (((np.arange(length) + 0.5) / length) - 0.5) * _share(index)[:, None]
+    cell = numbers[:, None] * bins + np.clip((phase * bins).astype(int), 0, bins - 1)
+    curves = np.full((count, len(windows.channels), bins), np.nan)
     for i in range(len(windows.channels)):
         rows = windows.presence[:, i]
         flat = cell[rows].ravel()
-        counts = np.bincount(flat, minlength=len(names) * bins)
-        sums = np.bincount(flat, weights=windows.values[rows, i].ravel(), minlength=len(names) * bins)
-        with np.errstate(invalid="ignore"):
-            curves[:, i] = (sums / np.where(counts, counts, np.nan)).reshape(len(names), bins)
-    return curves, names[order]
+        samples = np.bincount(flat, minlength=count * bins)
+        sums = np.bincount(flat, weights=windows.values[rows, i].ravel(), minlength=count * bins)
+        curves[:, i] = (sums / np.where(samples, samples, np.nan)).reshape(count, bins)
+    return curves, numbers
 
 
 def healthy_band(healthy: Windows, unit: str) -> HealthyBand | None:
-    """Band from the healthy cycles of that unit, or of all units where it has none; None below five cycles."""
+    """Band from the healthy cycles of that unit, or of all units where it has too few; None below three cycles."""
+    numbers = cycle_numbers(healthy.index)
     own = healthy.index.unit == unit
-    is_own = len(np.unique(healthy.index.cycle[own])) >= _LEAST_CYCLES
-    chosen = healthy[own] if is_own else healthy
-    names = np.unique(chosen.index.cycle)
-    if len(names) < _LEAST_CYCLES:
+    is_own = len(np.unique(numbers[own])) >= _LEAST_CYCLES
+    chosen = own if is_own else np.ones(len(healthy), bool)
+    passes = np.unique(numbers[chosen])
+    if len(passes) < _LEAST_CYCLES:
         return None
-    if len(names) > _MOST_CYCLES:
-        names = names[np.linspace(0, len(names) - 1, _MOST_CYCLES).astype(int)]
-        chosen = chosen[np.isin(chosen.index.cycle, names)]
-    curves, _ = cycle_curves(chosen, _fitting_bins(healthy))
+    if len(passes) > _MOST_CYCLES:
+        passes = passes[np.linspace(0, len(passes) - 1, _MOST_CYCLES).astype(int)]
+        chosen = chosen & np.isin(numbers, passes)
+    curves, _ = cycle_curves(healthy[chosen], _fitting_bins(healthy))
     empty = np.isnan(curves).all(axis=0)
     low, middle, high = np.nanquantile(np.where(empty, 0.0, curves), [0.025, 0.5, 0.975], axis=0)
     for quantile in (low, middle, high):
         quantile[empty] = np.nan
-    return HealthyBand(healthy.channels, low, middle, high, len(names), is_own)
+    return HealthyBand(healthy.channels, low, middle, high, len(passes), is_own)
 
 
 def outside(curves: np.ndarray, band: HealthyBand) -> np.ndarray:
@@ -100,8 +119,11 @@ def _range(band: HealthyBand) -> np.ndarray:
     )
 
 
+def _share(index: Index) -> np.ndarray:
+    """(row,) which share of its cycle each window covers."""
+    return (index.stop_s - index.start_s) / np.maximum(index.cycle_s, 1e-9)
+
+
 def _fitting_bins(windows: Windows) -> int:
-    index = windows.index
-    share = (index.stop_s - index.start_s) / np.maximum(index.cycle_s, 1e-9)
-    samples = windows.shape[2] / np.maximum(share, 1e-9)
+    samples = windows.shape[2] / np.maximum(_share(windows.index), 1e-9)
     return int(np.clip(np.median(samples), 2, _BINS)) if len(windows) else _BINS

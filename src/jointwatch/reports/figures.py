@@ -90,10 +90,13 @@ def against_band(
     curve: np.ndarray,
     unit: str,
     describe: str,
+    span: tuple[float, float] | None = None,
     width: int = 360,
     height: int = 190,
 ) -> str:
     """One signal of one cycle (phase,) over the healthy band; what lies outside is drawn thick.
+
+    `span` (start, stop), each 0 to 1, shades the part of the cycle that was decided on where it is not all of it.
 
     >>> flat = np.zeros(50)
     >>> svg = against_band(flat - 1, flat, flat + 1, np.linspace(0, 2, 50), "A", "current leaves the band")
@@ -109,6 +112,10 @@ def against_band(
     plot.axes(ticks, [(t, f"{t} %") for t in (0, 25, 50, 75, 100)], "", unit)
     phase = (np.arange(len(curve)) + 0.5) / len(curve) * 100
     known = np.isfinite(low) & np.isfinite(high)
+    if span is not None:
+        left, right = plot.x(100 * span[0]), plot.x(100 * span[1])
+        box = f'y="{plot.top}" width="{max(right - left, 3):.1f}" height="{plot.bottom - plot.top}"'
+        plot.add(f'<rect class="decided" x="{left:.1f}" {box}/>')
     for part in _runs(known):
         edge = [*zip(phase[part], high[part], strict=True), *reversed(list(zip(phase[part], low[part], strict=True)))]
         points = " ".join(f"{plot.x(a):.1f},{plot.y(b):.1f}" for a, b in edge)

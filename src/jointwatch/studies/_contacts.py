@@ -68,6 +68,7 @@ def contact_plan(recordings: Sequence[Recording], step: int) -> WindowPlan:
         rate_hz=125.0,
         length=40,
         step=step,
+        decide_s=DECIDE_S,
         domain="model",
     )
 
@@ -119,7 +120,7 @@ def make_detector(name: str, seed: int, quick: bool) -> Any:
 
 def held_out_decisions(value: np.ndarray, index: Index) -> np.ndarray:
     """Highest score in each decision period of each run, (decision,)."""
-    _, group = np.unique(_decisions(index), return_inverse=True)
+    _, group = np.unique(index.cycle, return_inverse=True)
     highest = np.full(group.max() + 1, -np.inf)
     np.maximum.at(highest, group, value)
     return highest
@@ -138,7 +139,6 @@ def evaluate(value: np.ndarray, runs: Runs, calibration: np.ndarray) -> dict[str
     threshold = ConformalThreshold(FALSE_ALARM_RATE).fit(calibration)
     alarms = threshold.decide(value)
     index = runs.contact.index
-    decision = _decisions(index)
     found: dict[str, Any] = {}
     truth, decided = [], []
     for session, onset in runs.onset_s.items():
@@ -147,12 +147,12 @@ def evaluate(value: np.ndarray, runs: Runs, calibration: np.ndarray) -> dict[str
         before = time < onset - TOLERANCE_S
         after = ~before & (time <= onset + HORIZON_S)
         hits = time[after & alarms[rows]]
-        false = np.unique(decision[rows][before & alarms[rows]])
+        false = np.unique(index.cycle[rows][before & alarms[rows]])
         found[session] = {
             "detected": bool(len(hits)),
             "delay_s": float(hits[0] - onset) if len(hits) else None,
             "false_alarms": len(false),
-            "free_s": float(len(np.unique(decision[rows][before])) * DECIDE_S),
+            "free_s": float(len(np.unique(index.cycle[rows][before])) * DECIDE_S),
         }
         first = (time >= onset) & (time < onset + DECIDE_S)
         decided += held_out_decisions(value[rows][before], index.take(np.flatnonzero(rows)[before])).tolist()
@@ -185,7 +185,9 @@ def summarise(results: Sequence[dict[str, Any]], **place: Any) -> list[Row]:
     place = {**place, "seeds": len(results)}
     return [
         Row(metric="contacts detected (share)", mean=share[0], low=share[1], high=share[2], n=len(sessions), **place),
-        Row(metric="false alarms per free minute", **_named(bootstrap(rates)), n=round(minutes / len(results)), **place),
+        Row(
+            metric="false alarms per free minute", **_named(bootstrap(rates)), n=round(minutes / len(results)), **place
+        ),
         Row(metric="median delay of the alarm (s)", **_named(median), n=sum(len(d) for d in delays), **place),
         Row(
             metric="AUROC of decisions",
@@ -201,8 +203,3 @@ def summarise(results: Sequence[dict[str, Any]], **place: Any) -> list[Row]:
 def _named(figures: tuple[float, float, float]) -> dict[str, float]:
     return dict(zip(("mean", "low", "high"), figures, strict=True))
 
-
-def _decisions(index: Index) -> np.ndarray:
-    """(window,) text: run and number of the decision period in which the window ends."""
-    number = np.floor(index.stop_s / DECIDE_S).astype(int).astype(str)
-    return np.char.add(np.char.add(index.cycle, "/"), number)

@@ -38,7 +38,8 @@ def bootstrap(
         return (value, np.nan, np.nan)
     rng = np.random.default_rng(seed)
     draws = [
-        statistic(np.concatenate([filled[i] for i in rng.integers(len(filled), size=len(filled))])) for _ in range(repeats)
+        statistic(np.concatenate([filled[i] for i in rng.integers(len(filled), size=len(filled))]))
+        for _ in range(repeats)
     ]
     low, high = np.nanpercentile(draws, [2.5, 97.5])
     return (value, float(low), float(high))

@@ -79,11 +79,20 @@ class CollisionTransfer(Study):
             rows += summarise(results, method=f"{approach}: {detector}", labels=f"{budget} free runs", **place)
         rows += _wins(found, place)
         details = [
-            {"approach": a, "detector": d, "free_runs": b, "seed": r["seed"], "auroc": r["auroc"], "threshold": r["threshold"]}
+            {
+                "approach": a,
+                "detector": d,
+                "free_runs": b,
+                "seed": r["seed"],
+                "auroc": r["auroc"],
+                "threshold": r["threshold"],
+            }
             for (a, d, b), results in found.items()
             for r in results
         ]
-        notes.append(f"source windows: {len(source)} cut, at most {_SOURCE_WINDOWS} drawn; left out: {dict(source.skipped) or 'none'}")
+        notes.append(
+            f"source windows: {len(source)} cut, at most {_SOURCE_WINDOWS} drawn; left out: {dict(source.skipped) or 'none'}"
+        )
         return Results("collision-transfer", "", 0.0, tuple(rows), tuple(notes), {"steps": details})
 
 

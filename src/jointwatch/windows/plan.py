@@ -125,6 +125,6 @@ def _in_segments(windows: Windows, decide_s: float) -> Windows:
     for cycle, start in zip(index.cycle, index.start_s, strict=True):
         begin[cycle] = min(begin.get(cycle, np.inf), start)
     offset = index.stop_s - np.array([begin[cycle] for cycle in index.cycle])
-    number = np.floor(np.nextafter(offset / decide_s, 0)).astype(int)
+    number = np.ceil(np.round(offset / decide_s, 9)).astype(int) - 1  # the end of a period still belongs to it
     names = np.char.add(np.char.add(index.cycle, "/"), number.astype(str)) if len(index) else index.cycle
     return replace(windows, index=Index(**{**index.columns(), "cycle": names}))
