@@ -27,13 +27,14 @@ FAST: dict[str, dict[str, Any]] = {
     "cnn": {"filters": (32, 32, 32), "epochs": 20, "batch_size": 64, "learning_rate": 3e-3},
     "isolation_forest": {"n_estimators": 50},
 }
+QUICK: dict[str, dict[str, Any]] = {"cnn": {"filters": (8, 8, 8), "epochs": 2}}  # where it need not be any good
 TOLERANCE = {"cnn": 1e-4}  # float32 networks; the others are float64
 CHANNELS, LENGTH = 4, 48
 
 
-def make(name: str) -> Detector:
+def make(name: str, quick: bool = False) -> Detector:
     try:
-        return catalog.load("detectors", name)(**FAST.get(name, {}))
+        return catalog.load("detectors", name)(**{**FAST.get(name, {}), **(QUICK.get(name, {}) if quick else {})})
     except MissingExtra as missing:
         pytest.skip(str(missing))
 
@@ -120,9 +121,11 @@ def test_scores_are_finite_and_one_a_window(fitted: Detector, fresh: Windows) ->
     assert len(fitted.detect(fresh[:0])) == 0
 
 
-def test_a_second_fit_and_a_clone_give_the_same_scores(fitted: Detector, healthy: Windows, fresh: Windows) -> None:
-    again = clone(fitted).fit(windows(7)).fit(healthy)
-    np.testing.assert_array_equal(again.score_samples(fresh), fitted.score_samples(fresh))
+@pytest.mark.parametrize("name", NAMES)
+def test_a_second_fit_and_a_clone_give_the_same_scores(name: str, healthy: Windows, fresh: Windows) -> None:
+    detector = make(name, quick=True).fit(healthy)
+    again = clone(detector).fit(windows(7)).fit(healthy)
+    np.testing.assert_array_equal(again.score_samples(fresh), detector.score_samples(fresh))
 
 
 def test_score_of_a_window_does_not_depend_on_order_or_company(fitted: Detector, fresh: Windows) -> None:
@@ -166,22 +169,25 @@ def test_contributions_name_the_disturbed_channel(fitted: Detector, fresh: Windo
         np.testing.assert_allclose(scores.value, fitted.score_samples(windows(10 + channel, 8, disturbed=channel)))
 
 
-def test_input_is_left_as_it_was(fitted: Detector, fresh: Windows) -> None:
+@pytest.mark.parametrize("name", NAMES)
+def test_input_is_left_as_it_was(name: str, fresh: Windows) -> None:
     values = fresh.values.astype(np.float64)
     before = values.copy()
-    detector = clone(fitted).fit(values)
+    detector = make(name, quick=True).fit(values)
     detector.score_samples(values)
     detector.explain(values)
     np.testing.assert_array_equal(values, before)
 
 
-def test_what_is_not_finite_is_refused(fitted: Detector, fresh: Windows) -> None:
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_not_finite_is_refused(name: str, fresh: Windows) -> None:
+    detector = make(name, quick=True)
     values = fresh.values.copy()
     values[3, 1, 5] = np.nan
     with pytest.raises(UsageError, match="window 3"):
-        clone(fitted).fit(values)
+        detector.fit(values)
     with pytest.raises(UsageError, match="window 3"):
-        clone(fitted).fit(fresh.values).score_samples(values)
+        detector.fit(fresh.values).score_samples(values)
 
 
 def test_other_channels_lengths_and_shapes_are_refused(fitted: Detector, fresh: Windows) -> None:
@@ -268,7 +274,7 @@ def test_degenerate_training_gives_finite_scores(name: str, case: str) -> None:
     train = degenerate()[case]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        detector = make(name).fit(train)
+        detector = make(name, quick=True).fit(train)
         odd = train.values.copy()
         odd[:, 0] += 5.0
         odd = train.with_values(odd)

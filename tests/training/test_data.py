@@ -27,7 +27,7 @@ def numbered() -> Batch:
 def test_every_row_once_an_epoch_in_equal_batches(numbered: Batch) -> None:
     batches = Shuffled(numbered, batch_size=4, seed=0)
     parts = [rows_of(batches.batch(2, step)) for step in range(len(batches))]
-    assert sorted(sum(parts, [])) == list(range(11))
+    assert sorted(row for part in parts for row in part) == list(range(11))
     assert sorted(map(len, parts)) == [3, 4, 4]
 
 

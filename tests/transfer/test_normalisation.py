@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -25,8 +26,6 @@ def strategy(arms: Arms) -> Normalisation:
 def test_a_target_in_other_units_scores_as_the_source(strategy: Normalisation, arms: Arms) -> None:
     source = arms(1)
     gain = np.linspace(0.2, 5, source.shape[1])[:, None]
-    from dataclasses import replace
-
     index = replace(source.index, domain=np.full(len(source), "other"))
     target = replace(source, values=gain * source.values + 3, index=index)
     before = strategy.adapt(source).score_samples(source)

@@ -15,7 +15,7 @@ __all__ = ["LinearAutoregression"]
 
 _RIDGE = 1e-6  # relative; enough for channels that are copies or sums of others
 _FLOOR = 1e-3  # least residual spread in standard deviations of the channel: rounding of perfectly smooth set points
-_SAMPLES_A_BLOCK = 20_000
+_SAMPLES_A_BLOCK = 5_000
 
 
 class LinearAutoregression(Detector):
@@ -33,8 +33,8 @@ class LinearAutoregression(Detector):
 
     Attributes
     ----------
-    mean_, scale_ : (channel,). order_ : the order in use. coefficients_ : (1 + channel x lag, channel), constant
-    first, then channel by channel from the oldest sample to the newest. residual_std_ : (channel,).
+    mean_, scale_ : (channel,). order_ : the order in use. coefficients_ : (1 + lag x channel, channel), constant
+    first, then all channels of the oldest sample, and so on to the newest. residual_std_ : (channel,).
 
     >>> import numpy as np
     >>> rng = np.random.default_rng(0)
@@ -101,15 +101,15 @@ class LinearAutoregression(Detector):
         return np.where(there, parts, 0.0) / np.maximum(there.sum(axis=1), 1)[:, None]
 
     def _lagged(self, windows: Windows) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Blocks of (row, 1 + channel x lag) what came before and (row, channel) what came, window after window."""
-        order = self.order_
+        """Blocks of (row, 1 + lag x channel) what came before and (row, channel) what came, window after window."""
+        order, channels, steps = self.order_, windows.shape[1], windows.shape[2] - self.order_
         for block in _blocks(windows):
             z = (windows.values[block] - self.mean_[:, None]) / self.scale_[:, None]
-            z = np.where(windows.presence[block][:, :, None], z, 0.0)
-            view = np.lib.stride_tricks.sliding_window_view(z, order + 1, axis=2)  # (window, channel, step, lag)
-            rows = view.transpose(0, 2, 1, 3).reshape(-1, view.shape[1], order + 1)
-            past = rows[:, :, :order].reshape(len(rows), -1)
-            yield np.concatenate([np.ones((len(rows), 1)), past], axis=1), rows[:, :, order]
+            z = np.where(windows.presence[block][:, :, None], z, 0.0).transpose(0, 2, 1)
+            past = np.ones((len(z), steps, 1 + order * channels))
+            for lag in range(order):
+                past[:, :, 1 + lag * channels : 1 + (lag + 1) * channels] = z[:, lag : lag + steps]
+            yield past.reshape(-1, past.shape[2]), z[:, order:].reshape(-1, channels)
 
 
 def _blocks(windows: Windows) -> Iterator[slice]:

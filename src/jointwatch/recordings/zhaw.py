@@ -60,7 +60,8 @@ class Zhaw(Reader):
 
     def _read(self, source: Path) -> Iterator[Recording]:
         try:
-            with np.load(source, allow_pickle=False) as archive:
+            # opened here: np.load leaks its own handle when the archive is cut short
+            with source.open("rb") as file, np.load(file, allow_pickle=False) as archive:
                 windows, links, events = (archive[key] for key in ("pos_error", "y_link", "event"))
                 step = archive["step"] if "step" in archive else np.arange(len(events))
         except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:

@@ -33,8 +33,7 @@ def write_verdict(monitor: Monitor, verdict: Verdict, recordings: Sequence[Recor
 def report_of(monitor: Monitor, verdict: Verdict, recordings: Sequence[Recording]) -> ReportData:
     """The page's content from a monitor and what it says of the recordings."""
     facts = monitor.facts_
-    notes = [f"{count} windows left out: {why}" for why, count in verdict.windows.skipped.items()]
-    notes += [f"{count} calibration windows left out: {why}" for why, count in facts["skipped"].items()]
+    notes = [f"{count} calibration windows left out: {why}" for why, count in facts["skipped"].items()]
     if facts["unlabelled_taken_as_healthy"]:
         notes.append(f"{facts['unlabelled_taken_as_healthy']} unlabelled cycles were taken as healthy")
     if monitor.threshold_ is not None:
@@ -47,7 +46,7 @@ def report_of(monitor: Monitor, verdict: Verdict, recordings: Sequence[Recording
         decision=Decision(
             stated_rate=monitor.false_alarm_rate,
             calibration_cycles=facts["calibration_cycles"],
-            persistence=tuple(monitor.persistence),
+            persistence=monitor.persistence,
             message=monitor.shortage_,
             measured=_measured(monitor, verdict),
             odd_cycles=tuple(facts["odd_cycles"]),

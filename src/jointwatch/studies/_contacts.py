@@ -48,6 +48,7 @@ TRAIN_STEP, SCORE_STEP = 4, 2
 BASELINES = (
     "random_score",
     "duration",
+    "envelope",
     "phase_zscore",
     "mahalanobis",
     "pca",
