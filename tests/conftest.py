@@ -27,8 +27,7 @@ def data_dir() -> Path:
 def arm_recording() -> Callable[..., Recording]:
     """Factory of small seeded recordings: a reciprocating arm with friction-like currents.
 
-    arm_recording(seed=0, joints=2, cycles=6, rate_hz=100.0, cycle_s=2.0, unit="arm-1", session="s1", brand="demo",
-                  noise_a=0.02, faulty=()) ; `faulty` = numbers of cycles with extra friction on joint 1, labelled anomalous.
+    `faulty` are the numbers of cycles with extra friction on joint 1, labelled anomalous.
     """
 
     def make(

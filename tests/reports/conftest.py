@@ -10,8 +10,20 @@ from typing import Any
 import numpy as np
 import pytest
 
+from jointwatch.alarms.conformal import ConformalThreshold, MeasuredRate
 from jointwatch.core import Alarm, Index, Recording, Robot, Scores, Windows
-from jointwatch.reports.base import Decision, MeasuredRate, ModelFacts, ReportData
+from jointwatch.reports.base import Decision, ModelFacts, ReportData
+
+
+def _rate(alarms: int, cycles: int) -> MeasuredRate:
+    """So many alarms counted on so many fresh healthy cycles."""
+    return ConformalThreshold(0.01).fit(np.zeros(99)).confirm(np.repeat([1.0, 0.0], [alarms, cycles - alarms]))
+
+
+@pytest.fixture(scope="session")
+def measured_rate() -> Callable[[int, int], MeasuredRate]:
+    return _rate
+
 
 _VOID = {"meta", "link", "br", "hr", "img", "input"}
 
@@ -138,7 +150,7 @@ def report_data(arm_recording: Callable[..., Recording]) -> Callable[..., Report
                 0.01,
                 40,
                 message="" if threshold else "not enough data for a 1 % threshold: 59 more healthy cycles",
-                measured=MeasuredRate(1, 180, 0.0001, 0.031) if threshold else None,
+                measured=_rate(1, 180) if threshold else None,
                 odd_cycles=("arm-1/baseline/7",),
             ),
             "model": ModelFacts("knn", "normalise", "ur10e", "demo", "1.2.3", 7),

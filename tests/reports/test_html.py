@@ -13,7 +13,7 @@ import pytest
 
 from jointwatch.core import Action, QualityIssue, QualityReport, Robot, Scores, Windows
 from jointwatch.core.errors import UsageError
-from jointwatch.reports.base import MeasuredRate, ReportData
+from jointwatch.reports.base import ReportData
 from jointwatch.reports.html import render_report, write_report
 
 Make = Callable[..., ReportData]
@@ -75,7 +75,7 @@ def test_what_the_figures_rest_on_is_stated(report_data: Make, parse_html: Parse
     for wanted in (
         "Healthy cycles behind the threshold 40",
         "1 % of healthy cycles score above the threshold",
-        "0.6 % (1 of 180 healthy cycles that neither training nor threshold saw; 95 % interval 0.01 % to 3.1 %)",
+        "0.6 % (1 of 180 healthy cycles that neither training nor threshold saw; 95 % interval 0.014 % to 3.1 %)",
         "arm-1/baseline/7, kept in the threshold",
         "knn", "normalise", "ur10e → demo", "1.2.3", "seed 7",
     ):  # fmt: skip
@@ -211,10 +211,10 @@ def test_data_that_contradicts_itself_is_refused(report_data: Make) -> None:
         replace(data, windows=fewer)
 
 
-def test_a_broken_promise_is_said_at_the_top(report_data: Make, parse_html: Parse) -> None:
+def test_a_broken_promise_is_said_at_the_top(report_data: Make, parse_html: Parse, measured_rate: Make) -> None:
     kept = report_data()
     assert "Do not rely" not in parse_html(render_report(kept)).text
-    broken = replace(kept.decision, measured=MeasuredRate(alarms=120, cycles=300, low=0.34, high=0.46))
+    broken = replace(kept.decision, measured=measured_rate(120, 300))
     text = parse_html(render_report(replace(kept, decision=broken))).text
     warning = text.find("Do not rely on these alarms: 120 of 300 healthy cycles (40 %)")
     assert 0 < warning < text.find("Verdict for each robot and joint")

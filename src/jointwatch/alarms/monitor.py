@@ -225,29 +225,25 @@ class Monitor(BaseEstimator):
         assert self.threshold_ is not None
         index = cycles.index
         alarms = []
-        for unit in dict.fromkeys(index.unit.tolist()):
-            rows = np.flatnonzero(index.unit == unit)
-            raised = Persistence(*self.persistence).apply(passed[rows])
-            for row in rows[raised]:
-                channel = (
-                    None if cycles.contributions is None else cycles.channels[int(cycles.contributions[row].argmax())]
+        for row in np.flatnonzero(Persistence(*self.persistence).apply(passed, index)):
+            parts = cycles.contributions
+            channel = None if parts is None else cycles.channels[int(parts[row].argmax())]
+            alarms.append(
+                Alarm(
+                    unit=str(index.unit[row]),
+                    session=str(index.session[row]),
+                    cycle=str(index.cycle[row]),
+                    time_s=float(index.stop_s[row]),
+                    score=float(cycles.value[row]),
+                    threshold=self.threshold_.threshold_,
+                    p_value=float(p_values[row]),
+                    false_alarm_rate=self.false_alarm_rate,
+                    calibration_cycles=self.threshold_.calibration_cycles_,
+                    joint=0 if channel is None else channel.joint or 0,
+                    channel="" if channel is None else channel.key,
+                    persistence=self.persistence,
                 )
-                alarms.append(
-                    Alarm(
-                        unit=unit,
-                        session=str(index.session[row]),
-                        cycle=str(index.cycle[row]),
-                        time_s=float(index.stop_s[row]),
-                        score=float(cycles.value[row]),
-                        threshold=float(self.threshold_.threshold_),
-                        p_value=float(p_values[row]),
-                        false_alarm_rate=self.false_alarm_rate,
-                        calibration_cycles=self.threshold_.calibration_cycles_,
-                        joint=0 if channel is None else channel.joint or 0,
-                        channel="" if channel is None else channel.key,
-                        persistence=tuple(self.persistence),
-                    )
-                )
+            )
         return tuple(alarms)
 
 

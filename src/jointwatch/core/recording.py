@@ -52,7 +52,7 @@ class Recording:
     session: str
     cycles: tuple[Cycle, ...] = ()
     events: tuple[Event, ...] = ()
-    condition: Condition = Condition()
+    condition: Condition = field(default_factory=Condition)
     breaks: tuple[int, ...] = ()
     quality: QualityReport = field(default_factory=QualityReport)
     truth: Mapping[str, Any] = field(default_factory=dict)

@@ -49,14 +49,14 @@ class Cnn(Detector):
     clip_sigma : inputs are clipped at this many standard deviations.
     bfloat16 : see `training.options.Options`; scoring is always in float32.
     device : where to train: `cpu`, `cuda` or `auto`.
-    seed : of initial weights, held-out groups, batches and synthetic anomalies.
+    random_state : seed of initial weights, held-out groups, batches and synthetic anomalies.
 
     Attributes
     ----------
     network_ : `models.cnn1d.Cnn1d`. mean_, scale_ : (channel,). history_ : losses by epoch, kept epoch, why it ended.
     anomalies_ : `labels` or `synthetic`. validation_windows_ : how many chose the epoch.
-    healthy_part_, healthy_part_scale_ : (channel,) mean and standard deviation over healthy windows of each
-        channel's part of the score.
+    healthy_part_, healthy_part_scale_ : (channel,) mean and spread over healthy windows of each channel's part of
+        the score.
 
     >>> rng = np.random.default_rng(0)
     >>> healthy = rng.standard_normal((40, 2, 32)).astype(np.float32)
@@ -84,7 +84,7 @@ class Cnn(Detector):
         clip_sigma: float = 5.0,
         bfloat16: bool | Literal["auto"] = "auto",
         device: str = "cpu",
-        seed: int = 0,
+        random_state: int = 0,
     ) -> None:
         self.anomalies = anomalies
         self.filters = filters
@@ -100,7 +100,7 @@ class Cnn(Detector):
         self.clip_sigma = clip_sigma
         self.bfloat16 = bfloat16
         self.device = device
-        self.seed = seed
+        self.random_state = random_state
 
     def _fit(self, windows: Windows) -> None:
         healthy = windows.normal()
@@ -108,7 +108,7 @@ class Cnn(Detector):
         if self.anomalies_ == "synthetic":
             windows = healthy
         self.mean_, self.scale_ = _moments(healthy)
-        with seeded(self.seed):
+        with seeded(self.random_state):
             self.network_ = Cnn1d(windows.shape[1], filters=self.filters, kernels=self.kernels)
         held = self._held_out(windows)
         self.validation_windows_ = int(held.sum())
@@ -166,10 +166,10 @@ class Cnn(Detector):
         return scores
 
     def _contributions(self, windows: Windows) -> np.ndarray:
-        """How far each channel's part of the score is above what it is in healthy windows, in standard deviations
-        of the latter; 0 where it is not."""
-        parts = self._parts(windows)
-        return np.clip((parts - self.healthy_part_) / self.healthy_part_scale_, 0.0, None)
+        """How far each channel's part of the score is above what it is in healthy windows, relative to how much
+        it varies there; 0 where it is not."""
+        above = (self._parts(windows) - self.healthy_part_) / self.healthy_part_scale_
+        return np.where(windows.presence, np.clip(above, 0.0, None), 0.0)
 
     def _parts(self, windows: Windows) -> np.ndarray:
         """(window, channel) input x gradient, averaged on the way from the mean signal (integrated gradients).
@@ -191,7 +191,8 @@ class Cnn(Detector):
         some = np.unique(np.linspace(0, len(healthy) - 1, _CHUNK).astype(int))
         parts = self._parts(healthy[some])
         self.healthy_part_, scale = parts.mean(axis=0), parts.std(axis=0)
-        self.healthy_part_scale_ = np.maximum(scale, max(1e-3 * scale.max(), 1e-9))
+        # Without a floor the quietest channel would be blamed for everything.
+        self.healthy_part_scale_ = np.maximum(scale + 0.3 * np.median(scale), 1e-9)
 
     def _rebuild(self) -> None:
         # The stored network keeps torch's plain memory order, which storage expects; scoring uses the fast one.
@@ -213,7 +214,7 @@ class Cnn(Detector):
             learning_rate=self.learning_rate,
             weight_decay=self.weight_decay,
             patience=self.patience,
-            seed=self.seed,
+            seed=self.random_state,
             bfloat16=self.bfloat16,
             device=self.device,
         )
@@ -229,9 +230,9 @@ class Cnn(Detector):
         data = self._batch(windows)
         if mode == "labels":
             weights = balanced_weights(data.label.numpy())
-            return Shuffled(data, self.batch_size, self.seed, minimum_steps=_MINIMUM_STEPS), Supervised(weights)
+            return Shuffled(data, self.batch_size, self.random_state, minimum_steps=_MINIMUM_STEPS), Supervised(weights)
         half = max(self.batch_size // 2, 1)
-        return Shuffled(data, half, self.seed, self._change(windows), _MINIMUM_STEPS), Supervised()
+        return Shuffled(data, half, self.random_state, self._change(windows), _MINIMUM_STEPS), Supervised()
 
     def _change(self, windows: Windows) -> _WithAnomalies:
         low, high = self.strength_sigma
@@ -243,7 +244,7 @@ class Cnn(Detector):
             return data
         copies = max(1, _CHUNK // len(data))  # few windows are disturbed in several ways
         rows = data.take(np.tile(np.arange(len(data)), copies))
-        return self._change(windows)(rows, generator(self.seed, 0, 0, 1))
+        return self._change(windows)(rows, generator(self.random_state, 0, 0, 1))
 
     def _held_out(self, windows: Windows) -> np.ndarray:
         """(window,) True where held out to choose the epoch; whole groups, some of each class."""
@@ -253,7 +254,7 @@ class Cnn(Detector):
             raise UsageError(f"the share held out for validation is in [0, 1), got {self.validation_share}")
         group = getattr(windows.index, self.validation_group)
         anomalous = np.unique(group[windows.index.label == "anomalous"])
-        rng, chosen = generator(self.seed), []
+        rng, chosen = generator(self.random_state), []
         for names in (np.setdiff1d(group, anomalous), anomalous):
             if len(names) == 1 or not self.validation_share:
                 return np.zeros(len(windows), bool)  # a class on one side only would mislead the choice

@@ -149,7 +149,7 @@ def _readers(
         if not mapped:
             raise UsageError(f"the reader {wanted} takes no column map")
         for r in mapped:
-            r.columns = columns  # type: ignore[attr-defined]
+            r.columns = columns
         readers = mapped + [r for r in readers if r not in mapped]
         return readers, missing
     return sorted(readers, key=lambda r: -r.specificity), missing

@@ -6,32 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from jointwatch.alarms.conformal import MeasuredRate
 from jointwatch.core import Alarm, QualityReport, Robot, Scores, Windows
 from jointwatch.core.errors import UsageError
 
-__all__ = ["Decision", "MeasuredRate", "ModelFacts", "ReportData"]
-
-
-@dataclass(frozen=True)
-class MeasuredRate:
-    """A false-alarm rate that was counted on healthy cycles kept apart: `alarms` in `cycles`, with its 95 % interval.
-
-    >>> MeasuredRate(alarms=1, cycles=200, low=0.0001, high=0.028).rate
-    0.005
-    """
-
-    alarms: int
-    cycles: int
-    low: float
-    high: float
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.alarms <= self.cycles or self.cycles < 1:
-            raise UsageError(f"{self.alarms} alarms in {self.cycles} cycles is no rate")
-
-    @property
-    def rate(self) -> float:
-        return self.alarms / self.cycles
+__all__ = ["Decision", "ModelFacts", "ReportData"]
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,10 @@ import numpy as np
 import polars as pl
 
 import jointwatch
+from jointwatch.alarms.conformal import MeasuredRate
 from jointwatch.alarms.monitor import Monitor, Verdict
 from jointwatch.core import Recording
-from jointwatch.reports.base import Decision, MeasuredRate, ModelFacts, ReportData
+from jointwatch.reports.base import Decision, ModelFacts, ReportData
 from jointwatch.reports.html import write_report
 
 __all__ = ["report_of", "write_verdict"]
@@ -77,8 +78,7 @@ def _measured(monitor: Monitor, verdict: Verdict) -> MeasuredRate | None:
     healthy = verdict.cycle_scores.index.label == "normal"
     if monitor.threshold_ is None or not healthy.any():
         return None
-    found = monitor.threshold_.confirm(verdict.cycle_scores.take(healthy))
-    return MeasuredRate(found.alarms, found.cycles, found.low, found.high)
+    return monitor.threshold_.confirm(verdict.cycle_scores.take(healthy))
 
 
 def _table(verdict: Verdict) -> pl.DataFrame:

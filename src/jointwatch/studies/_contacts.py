@@ -112,10 +112,10 @@ class Runs:
 
 
 def make_detector(name: str, seed: int, quick: bool) -> Any:
-    """A detector of the catalog with its seed, and few epochs for a quick look."""
+    """A detector of the catalog with its seed; networks get 12 epochs, 4 for a quick look."""
     kind = catalog.load("detectors", name)
     known = inspect.signature(kind).parameters
-    settings: dict[str, Any] = {"random_state": seed, "seed": seed, **({"epochs": 4} if quick else {})}
+    settings: dict[str, Any] = {"random_state": seed, "epochs": 4 if quick else 12}
     return kind(**{key: value for key, value in settings.items() if key in known})
 
 
@@ -141,7 +141,8 @@ def evaluate(value: np.ndarray, runs: Runs, calibration: np.ndarray) -> dict[str
     alarms = threshold.decide(value)
     index = runs.contact.index
     found: dict[str, Any] = {}
-    truth, decided = [], []
+    truth: list[bool] = []
+    decided: list[float] = []
     for session, onset in runs.onset_s.items():
         rows = index.session == session
         time = index.stop_s[rows]
@@ -169,38 +170,27 @@ def evaluate(value: np.ndarray, runs: Runs, calibration: np.ndarray) -> dict[str
     }
 
 
-def summarise(results: Sequence[dict[str, Any]], **place: Any) -> list[Row]:
+def summarise(results: Sequence[dict[str, Any]], **place: str) -> list[Row]:
     """Rows of one method over its seeds; the run is the cluster of all intervals."""
     sessions = list(results[0]["runs"])
     by_run = {session: [result["runs"][session] for result in results] for session in sessions}
     detected = [np.array([run["detected"] for run in runs]) for runs in by_run.values()]
     delays = [np.array([run["delay_s"] for run in runs if run["detected"]]) for runs in by_run.values()]
-    minutes = sum(run["free_s"] for runs in by_run.values() for run in runs) / 60
-    rates = [np.array([60 * run["false_alarms"] / run["free_s"] for run in runs]) for runs in by_run.values() if runs]
+    decisions = round(sum(run["free_s"] for runs in by_run.values() for run in runs) / DECIDE_S / len(results))
+    rates = [np.array([60 * run["false_alarms"] / run["free_s"] for run in runs]) for runs in by_run.values()]
     share = bootstrap(detected)
-    if np.concatenate(detected).all() or not np.concatenate(detected).any():
-        share = share_interval(sum(int(d.all()) for d in detected), len(detected))  # a bootstrap cannot see an extreme
+    if share[0] in (0.0, 1.0):  # a bootstrap cannot see beyond an extreme
+        share = share_interval(round(share[0] * len(detected)), len(detected))
     median = bootstrap(delays, statistic=lambda x: float(np.median(x)) if len(x) else np.nan)
-    auroc = np.array([result["auroc"] for result in results])
-    spread = np.percentile(auroc, [2.5, 97.5]) if len(auroc) > 1 else (np.nan, np.nan)
-    place = {**place, "seeds": len(results)}
+    ranks = np.array([result["auroc"] for result in results])
+    low, high = np.percentile(ranks, [2.5, 97.5]) if len(ranks) > 1 else (np.nan, np.nan)
+    figures = {
+        "contacts detected (share)": (share, len(sessions)),
+        "false alarms per free minute": (bootstrap(rates), decisions),
+        "median delay of the alarm (s)": (median, sum(len(d) > 0 for d in delays)),
+        "AUROC of decisions (spread over seeds)": ((float(ranks.mean()), float(low), float(high)), len(sessions)),
+    }
     return [
-        Row(metric="contacts detected (share)", mean=share[0], low=share[1], high=share[2], n=len(sessions), **place),
-        Row(
-            metric="false alarms per free minute", **_named(bootstrap(rates)), n=round(minutes / len(results)), **place
-        ),
-        Row(metric="median delay of the alarm (s)", **_named(median), n=sum(len(d) for d in delays), **place),
-        Row(
-            metric="AUROC of decisions",
-            mean=float(auroc.mean()),
-            low=float(spread[0]),
-            high=float(spread[1]),
-            n=len(sessions),
-            **place,
-        ),
+        Row(metric=metric, mean=mean, low=least, high=most, n=n, seeds=len(results), **place)
+        for metric, ((mean, least, most), n) in figures.items()
     ]
-
-
-def _named(figures: tuple[float, float, float]) -> dict[str, float]:
-    return dict(zip(("mean", "low", "high"), figures, strict=True))
-

@@ -12,12 +12,12 @@ __all__ = ["bootstrap", "share_interval"]
 
 def bootstrap(
     clusters: Sequence[np.ndarray],
-    statistic: Callable[[np.ndarray], float] = np.mean,  # type: ignore[assignment]
+    statistic: Callable[[np.ndarray], float] = np.mean,
     *,
     repeats: int = 2000,
     seed: int = 0,
 ) -> tuple[float, float, float]:
-    """(value, low, high): `statistic` of all values together and its 95 % interval, whole clusters drawn with replacement.
+    """(value, low, high): `statistic` of all values together, 95 % interval from whole clusters drawn with replacement.
 
     Parameters
     ----------

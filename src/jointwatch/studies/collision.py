@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -46,7 +47,7 @@ class Collision(Study):
             results = []
             for seed in range(seeds):
                 progress(number * seeds + seed, total, f"{method}, seed {seed}")
-                step = ledger.once(f"{method}/{seed}", lambda m=method, s=seed: _step(m, s, runs, options.quick))
+                step = ledger.once(f"{method}/{seed}", partial(_step, method, seed, runs, options.quick))
                 if "shortage" in step:
                     notes.append(f"{method}, seed {seed}: {step['shortage']}")
                 else:

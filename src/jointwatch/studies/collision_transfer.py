@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,8 @@ from jointwatch.studies.base import Progress, Results, Row, Study, StudyOptions
 
 __all__ = ["CollisionTransfer"]
 
-_SOURCE_WINDOWS = 6000
-_TRANSFERRED = ("phase_zscore", "mahalanobis", "pca", "cnn")
+_SOURCE_WINDOWS = 4000
+_TRANSFERRED = ("envelope", "phase_zscore", "mahalanobis", "pca", "knn", "isolation_forest", "cnn")
 _SAME = 0.005  # AUROC differences below this are ties
 
 
@@ -38,7 +39,7 @@ class _Options(StudyOptions):
 
 
 class CollisionTransfer(Study):
-    """`jointwatch study collision-transfer --source ../shared/data/ur10e_innopolis --data ../shared/data/ur_collisions`.
+    """`jointwatch study collision-transfer --source DIR --data DIR`, for example from ur10e_innopolis to ur_collisions.
 
     For each seed one free run of every speed is kept aside for the threshold, the same for every method; of the others
     1, 2, 4 ... are given to the method. Compared are the target alone, the source as it is, strategy 5
@@ -65,9 +66,7 @@ class CollisionTransfer(Study):
             for number, (approach, detector, budget) in enumerate(jobs):
                 progress(seed * len(jobs) + number, seeds * len(jobs), f"{approach} {detector}, {budget} runs")
                 key = f"{approach}/{detector}/{budget}/{seed}"
-                step = ledger.once(
-                    key, lambda a=approach, d=detector, b=budget, s=seed, o=sources: _step(a, d, b, s, runs, speed, o)
-                )
+                step = ledger.once(key, partial(_step, approach, detector, budget, seed, runs, speed, sources))
                 if "shortage" in step:
                     notes.append(f"{key}: {step['shortage']}")
                 else:
@@ -91,7 +90,8 @@ class CollisionTransfer(Study):
             for r in results
         ]
         notes.append(
-            f"source windows: {len(source)} cut, at most {_SOURCE_WINDOWS} drawn; left out: {dict(source.skipped) or 'none'}"
+            f"source windows: {len(source)} cut, at most {_SOURCE_WINDOWS} drawn, "
+            f"left out: {dict(source.skipped) or 'none'}"
         )
         return Results("collision-transfer", "", 0.0, tuple(rows), tuple(notes), {"steps": details})
 

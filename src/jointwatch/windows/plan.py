@@ -38,7 +38,7 @@ class WindowPlan:
         samples at `rate_hz` every `step` samples that never cross a cycle.
     decide_s : sliding only; a decision is taken for every so many seconds of a cycle instead of once a cycle.
     domain : what is transferred between, see `sliding`.
-    event : windows of recordings that hold such an event are normal before it and anomalous after, see `label_by_event`.
+    event : windows are normal before such an event and anomalous after it, see `label_by_event`.
     """
 
     channels: tuple[Channel, ...]
