@@ -24,8 +24,8 @@ from jointwatch.training.synthetic_anomalies import disturb
 
 __all__ = ["Cnn"]
 
-_CHUNK = 256  # windows scored at once
-_PATH = (0.25, 0.75)  # two points tell the disturbed joint as often as 32
+_CHUNK = 256  # windows scored at once, and healthy ones kept for comparison
+_PATH = (0.25, 0.75)  # two points tell the disturbed joint as often as four
 _MINIMUM_STEPS = 8  # of an epoch, so that few windows are gone through several times
 
 
@@ -55,6 +55,7 @@ class Cnn(Detector):
     ----------
     network_ : `models.cnn1d.Cnn1d`. mean_, scale_ : (channel,). history_ : losses by epoch, kept epoch, why it ended.
     anomalies_ : `labels` or `synthetic`. validation_windows_ : how many chose the epoch.
+    references_ : (window, channel, time) healthy windows that others are compared with to name the channel.
     healthy_part_, healthy_part_scale_ : (channel,) mean and spread over healthy windows of each channel's part of
         the score.
 
@@ -117,7 +118,7 @@ class Cnn(Detector):
         history = fit(self.network_, batches, objective, self._options(), validate=validate)
         self.history_ = asdict(history)
         self._rebuild()
-        self._remember_healthy_parts(healthy)
+        self._remember(healthy)
 
     def fine_tune(
         self,
@@ -153,7 +154,7 @@ class Cnn(Detector):
             estimate_statistics(self.network_, batches, epoch=epochs)
         self.history_ = asdict(history)
         self._rebuild()
-        self._remember_healthy_parts(windows.normal())
+        self._remember(windows.normal())
         return self
 
     def _score(self, windows: Windows) -> np.ndarray:
@@ -168,28 +169,37 @@ class Cnn(Detector):
     def _contributions(self, windows: Windows) -> np.ndarray:
         """How far each channel's part of the score is above what it is in healthy windows, relative to how much
         it varies there; 0 where it is not."""
-        above = (self._parts(windows) - self.healthy_part_) / self.healthy_part_scale_
+        parts = self._parts(self._standardised(windows), torch.tensor(windows.presence))
+        above = (parts - self.healthy_part_) / self.healthy_part_scale_
         return np.where(windows.presence, np.clip(above, 0.0, None), 0.0)
 
-    def _parts(self, windows: Windows) -> np.ndarray:
-        """(window, channel) input x gradient, averaged on the way from the mean signal (integrated gradients).
+    def _parts(self, values: torch.Tensor, mask: torch.Tensor, own: bool = False) -> np.ndarray:
+        """(window, channel) gradient x difference to the most similar healthy window, averaged on the way from
+        there (integrated gradients); `own`: the windows are the references, and each is compared with another.
 
-        Occlusion, the simpler way, fails here: a channel that is made flat looks like a sensor that is stuck.
+        What counts is where the window departs from a healthy one of the same motion. Input x gradient from
+        the mean signal blames channels for moving; and occlusion fails, as a flat channel looks like a stuck sensor.
         """
-        values, mask = self._standardised(windows), torch.tensor(windows.presence)
-        parts = np.empty(windows.shape[:2])
-        for rows in _chunks(len(windows)):
-            total = torch.zeros_like(values[rows])
+        references = torch.from_numpy(self.references_.astype(np.float32))
+        parts = np.empty(values.shape[:2])
+        for rows in _chunks(len(values)):
+            distance = torch.cdist(values[rows].flatten(1), references.flatten(1))
+            if own and len(references) > 1:
+                distance.fill_diagonal_(torch.inf)
+            healthy = references[distance.argmin(dim=1)]
+            difference, total = values[rows] - healthy, torch.zeros_like(healthy)
             for point in _PATH:
-                inputs = (values[rows] * point).requires_grad_(True)
+                inputs = (healthy + point * difference).requires_grad_(True)
                 logits = self._fast(inputs, mask[rows])
                 total += torch.autograd.grad((logits[:, 1] - logits[:, 0]).sum(), inputs)[0]
-            parts[rows] = (values[rows] * total).sum(dim=2).numpy() / len(_PATH)
+            parts[rows] = (difference * total).sum(dim=2).numpy() / len(_PATH)
         return parts
 
-    def _remember_healthy_parts(self, healthy: Windows) -> None:
-        some = np.unique(np.linspace(0, len(healthy) - 1, _CHUNK).astype(int))
-        parts = self._parts(healthy[some])
+    def _remember(self, healthy: Windows) -> None:
+        some = healthy[np.unique(np.linspace(0, len(healthy) - 1, _CHUNK).astype(int))]
+        values = self._standardised(some)
+        self.references_ = values.numpy().astype(np.float16)
+        parts = self._parts(values, torch.tensor(some.presence), own=True)
         self.healthy_part_, scale = parts.mean(axis=0), parts.std(axis=0)
         # Without a floor the quietest channel would be blamed for everything.
         self.healthy_part_scale_ = np.maximum(scale + 0.3 * np.median(scale), 1e-9)

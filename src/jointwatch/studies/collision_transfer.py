@@ -31,6 +31,7 @@ __all__ = ["CollisionTransfer"]
 
 _SOURCE_WINDOWS = 4000
 _TRANSFERRED = ("envelope", "phase_zscore", "mahalanobis", "pca", "knn", "isolation_forest", "cnn")
+_ONE_SCALE = ", one scale"
 _SAME = 0.005  # AUROC differences below this are ties
 
 
@@ -43,7 +44,8 @@ class CollisionTransfer(Study):
 
     For each seed one free run of every speed is kept aside for the threshold, the same for every method; of the others
     1, 2, 4 ... are given to the method. Compared are the target alone, the source as it is, strategy 5
-    (normalisation) and strategies 5 + 3 (batch-norm fine-tuning).
+    (normalisation) and strategies 5 + 3 (batch-norm fine-tuning), these two also with one scale for all joints of a
+    quantity: at the target one joint moves and five stand still, at the source all move.
     """
 
     Options = _Options
@@ -103,13 +105,18 @@ class _Sources:
         rows = np.random.default_rng(seed).permutation(len(source))[: 1500 if quick else _SOURCE_WINDOWS]
         self.windows = source[np.sort(rows)]
         self.seed, self.quick = seed, quick
-        self._fitted: dict[tuple[str, str], Any] = {}
+        self._fitted: dict[tuple[str, float], Any] = {}
 
-    def strategy(self, name: str, detector: str) -> Any:
-        if (name, detector) not in self._fitted:
-            kind = catalog.load("transfer", name)
-            self._fitted[name, detector] = kind(make_detector(detector, self.seed, self.quick)).fit(self.windows)
-        return self._fitted[name, detector]
+    def strategy(self, approach: str, detector: str) -> Any:
+        """The strategy of an approach. Both learn the source in the same way, so it is learned once for each scale."""
+        kind = catalog.load("transfer", "batch_norm" if "batch norm" in approach else "normalisation")
+        floor_share = 1.0 if approach.endswith(_ONE_SCALE) else 0.01
+        strategy = kind(make_detector(detector, self.seed, self.quick), floor_share=floor_share)
+        if (detector, floor_share) not in self._fitted:
+            self._fitted[detector, floor_share] = strategy.fit(self.windows)
+        learned = self._fitted[detector, floor_share]
+        strategy.normaliser_, strategy.detector_ = learned.normaliser_, learned.detector_
+        return strategy
 
 
 def _jobs(speed: dict[str, str]) -> list[tuple[str, str, int]]:
@@ -120,8 +127,9 @@ def _jobs(speed: dict[str, str]) -> list[tuple[str, str, int]]:
     jobs = [("source as it is", detector, 0) for detector in _TRANSFERRED]
     for k in budgets:
         jobs += [("target only", detector, k) for detector in (*BASELINES, "cnn")]
-        jobs += [("normalisation", detector, k) for detector in _TRANSFERRED]
-        jobs += [("normalisation + batch norm", "cnn", k)]
+        for scale in ("", _ONE_SCALE):
+            jobs += [(f"normalisation{scale}", detector, k) for detector in _TRANSFERRED]
+            jobs += [(f"normalisation + batch norm{scale}", "cnn", k)]
     return jobs
 
 
@@ -135,13 +143,11 @@ def _step(
     if approach == "target only":
         model = catalog.load("transfer", "normalisation")(make_detector(detector, seed, sources.quick)).fit(given)
     elif approach == "source as it is":
-        model = sources.strategy("normalisation", detector)
+        model = sources.strategy(approach, detector)
         name = str(sources.windows.index.domain[0])
         contact, calibration = _as_domain(contact, name), _as_domain(calibration, name)
-    elif approach == "normalisation":
-        model = sources.strategy("normalisation", detector).adapt(given)
     else:
-        model = sources.strategy("batch_norm", detector).adapt(given, labelled=given)
+        model = sources.strategy(approach, detector).adapt(given, labelled=given)
     healthy = held_out_decisions(model.score_samples(calibration), calibration.index)
     try:
         return evaluate(model.score_samples(contact), runs, healthy)

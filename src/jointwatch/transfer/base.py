@@ -27,11 +27,14 @@ class Strategy(BaseEstimator, ABC):
     ----------
     detector : an estimator with `fit`, `detect` and `score_samples` on windows; it is cloned, never changed.
     clip_sigma : z-scores are clipped at this many standard deviations.
+    floor_share : least scale of a channel relative to the liveliest joint of the same quantity; 1 gives all joints
+        of a robot one scale, so that a joint that stands still stays quiet.
     """
 
-    def __init__(self, detector: Any, clip_sigma: float = 5.0) -> None:
+    def __init__(self, detector: Any, clip_sigma: float = 5.0, floor_share: float = 0.01) -> None:
         self.detector = detector
         self.clip_sigma = clip_sigma
+        self.floor_share = floor_share
 
     @abstractmethod
     def _fit(self, source: Windows) -> None:
@@ -45,7 +48,7 @@ class Strategy(BaseEstimator, ABC):
     @final
     def fit(self, source: Windows) -> Self:
         """Fit on source windows of one or more domains (column `domain`)."""
-        self.normaliser_ = DomainZScore(clip_sigma=self.clip_sigma).fit(source)
+        self.normaliser_ = DomainZScore(clip_sigma=self.clip_sigma, floor_share=self.floor_share).fit(source)
         self.detector_ = clone(self.detector)
         self._fit(self.normaliser_.transform(source))
         return self

@@ -23,7 +23,7 @@ class BatchNorm(Strategy):
     Parameters
     ----------
     detector : one with a network, such as `Cnn`.
-    clip_sigma : of the normalisation.
+    clip_sigma, floor_share : of the normalisation.
     epochs, learning_rate : of the fine-tuning; 5 to 10 epochs.
 
     Errors: `UsageError` for a detector without a network.
@@ -46,8 +46,15 @@ class BatchNorm(Strategy):
     False
     """
 
-    def __init__(self, detector: Any, clip_sigma: float = 5.0, epochs: int = 10, learning_rate: float = 1e-3) -> None:
-        super().__init__(detector, clip_sigma)
+    def __init__(
+        self,
+        detector: Any,
+        clip_sigma: float = 5.0,
+        floor_share: float = 0.01,
+        epochs: int = 10,
+        learning_rate: float = 1e-3,
+    ) -> None:
+        super().__init__(detector, clip_sigma, floor_share)
         self.epochs = epochs
         self.learning_rate = learning_rate
 

@@ -78,8 +78,8 @@ class DomainZScore(TransformerMixin, BaseEstimator):
         _need_windows(X)
         if not self.clip_sigma > 0:
             raise UsageError(f"clip_sigma must be positive, got {self.clip_sigma}")
-        if not 0 <= self.floor_share < 1:
-            raise UsageError(f"floor_share is in [0, 1), got {self.floor_share}")
+        if not 0 <= self.floor_share <= 1:
+            raise UsageError(f"floor_share is in [0, 1], got {self.floor_share}")
         if len(X) == 0:
             raise NotEnoughData("normalisation", needed=1, have=0, unit="windows")
         label = X.index.label if y is None else _labels(y, len(X))
