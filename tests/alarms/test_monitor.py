@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from jointwatch.alarms.monitor import Monitor
 from jointwatch.core import Recording
 from jointwatch.core.errors import NotEnoughData, UsageError
+from jointwatch.windows.splits import check_no_leak
 
 Make = Callable[..., Recording]
 
@@ -32,12 +34,13 @@ def monitor(arm_recording: Make) -> Monitor:
 def test_alarms_on_the_fault_and_names_the_joint(monitor: Monitor, arm_recording: Make) -> None:
     worn = arm_recording(seed=90, cycles=8, brand="red", unit="red-1", session="later", faulty=(3, 6))
     verdict = monitor.score([worn])
-    assert [alarm.cycle for alarm in verdict.alarms] == ["red-1/later/3", "red-1/later/6"] or {
-        alarm.joint for alarm in verdict.alarms
-    } == {1}
+    faulty = {"red-1/later/4", "red-1/later/7"}  # numbered from 1
+    assert {alarm.cycle for alarm in verdict.alarms} >= faulty
+    assert len(verdict.alarms) <= 3
+    assert {alarm.joint for alarm in verdict.alarms if alarm.cycle in faulty} == {1}
+    assert all(alarm.p_value <= 0.05 for alarm in verdict.alarms)
     anomalous = verdict.cycle_scores.index.label == "anomalous"
-    assert verdict.passed[anomalous].all()
-    assert all(alarm.joint == 1 and alarm.p_value <= 0.05 for alarm in verdict.alarms if alarm.cycle[-1] in "36")
+    assert set(verdict.cycle_scores.index.cycle[anomalous].tolist()) == faulty
 
 
 def test_training_and_threshold_never_share_a_session(monitor: Monitor) -> None:
@@ -79,8 +82,6 @@ def test_guard_names_the_odd_cycle_and_leaving_it_out_restores_the_alarm(arm_rec
     healthy = fleet(arm_recording, "red", 0)
     values = healthy[3].values.copy()
     values[2, 400:600] *= 3.0
-    from dataclasses import replace
-
     healthy[3] = replace(healthy[3], values=values)
     worn = [arm_recording(seed=90, cycles=8, brand="red", unit="red-1", session="later", faulty=(3,))]
     settings = {"false_alarm_rate": 0.025, "length": 50}
@@ -107,8 +108,6 @@ def test_persistence_asks_for_two_in_a_row(monitor: Monitor, arm_recording: Make
 
 
 def test_with_few_sessions_neighbouring_decisions_share_no_sample(arm_recording: Make) -> None:
-    from jointwatch.windows.splits import check_no_leak
-
     long = [arm_recording(seed=s, cycles=1, cycle_s=60.0, session=f"s{s}") for s in range(2)]
     monitor = Monitor.suited_to(
         long, kind="sliding", length=50, step=10, rate_hz=100.0, decide_s=2.0, false_alarm_rate=0.1

@@ -90,14 +90,20 @@ class Monitor(BaseEstimator):
         false_alarm_rate: float = 0.01,
         persistence: str = "1/1",
         exclude_odd: bool = False,
+        one_scale: bool = False,
         **settings: object,
     ) -> Monitor:
-        """A monitor for these recordings from catalog names; `settings` go to the `WindowPlan`."""
+        """A monitor for these recordings from catalog names; `settings` go to the `WindowPlan`.
+
+        `one_scale` gives all joints of a robot one scale for each quantity, so that a joint that stands still at the
+        target but moved at the source stays quiet.
+        """
         match = re.fullmatch(r"(\d+)/(\d+)", persistence)
         if match is None:
             raise UsageError(f"persistence is written k/n, for example 2/3, got {persistence!r}")
         plan = WindowPlan.suited_to(recordings, channels=channels, kind=kind, **settings)
         chosen = catalog.load("transfer", strategy)(catalog.load("detectors", detector)())
+        chosen.set_params(floor_share=1.0 if one_scale else chosen.floor_share)
         return cls(
             plan,
             chosen,

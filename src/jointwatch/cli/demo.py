@@ -33,8 +33,9 @@ def demo(
     learned = read(source)
     monitor = Monitor.suited_to(
         learned,
-        detector="mahalanobis",
+        detector="knn",
         strategy="normalisation",
+        one_scale=True,
         channels="current.derived/J:innovation",
         kind="sliding",
         rate_hz=125.0,

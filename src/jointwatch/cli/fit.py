@@ -37,6 +37,7 @@ def fit(
     false_alarm_rate: Annotated[float, typer.Option(help="Stated false-alarm rate per decision.")] = 0.01,
     persistence: Annotated[str, typer.Option(help="k/n: alarm when k of the last n decisions pass.")] = "1/1",
     exclude_odd: Annotated[bool, typer.Option(help="Leave odd healthy cycles out of the threshold.")] = False,
+    one_scale: Annotated[bool, typer.Option(help="One scale for all joints of a quantity.")] = False,
     columns: Annotated[Path | None, typer.Option(help="Column map (YAML) for CSV or HDF5.")] = None,
 ) -> None:
     """Learn what normal is on one or several robots and store the model."""
@@ -54,6 +55,7 @@ def fit(
         false_alarm_rate=false_alarm_rate,
         persistence=persistence,
         exclude_odd=exclude_odd,
+        one_scale=one_scale,
         **{name: value for name, value in settings.items() if value is not None},
     )
     with console.status("learning"):

@@ -127,5 +127,5 @@ def _notes(table: RawTable, stray: np.ndarray, unused: list[str]) -> list[Qualit
         )
     if unused:
         detail = f"{len(unused)} columns are zero throughout, so not recorded; left out"
-        issues.append(note("all_zero", len(table), Action.DROPPED, where=unused, detail=detail))
+        issues.append(note("all_zero", len(unused), Action.DROPPED, where=unused, detail=detail))
     return issues

@@ -111,7 +111,7 @@ class UrCollisions(Reader):
         idle = [str(i) for i in _UNUSED if not table.number(i).any()]
         if idle:
             detail = f"{len(idle)} columns are zero throughout and not read"
-            issues.append(note("all_zero", len(table), Action.DROPPED, where=idle, detail=detail))
+            issues.append(note("all_zero", len(idle), Action.DROPPED, where=idle, detail=detail))
         yield assemble(
             _columns(table, joint),
             universal_robot("UR10 class", "ur-collisions"),

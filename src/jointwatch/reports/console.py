@@ -159,7 +159,7 @@ def _print_quality(inspection: Inspection, console: Console) -> None:
     if not inspection.issues:
         console.print("No issue found.")
         return
-    table = _table("issue", "count", "files", "what was done", "worst file")
+    table = _table("issue", "count", "files", "what was done", "worst files")
     table.columns[1].justify = table.columns[2].justify = "right"
     for group in inspection.issues:
         text = example_words(group) + (f" → {group.remedy}" if group.remedy else "")

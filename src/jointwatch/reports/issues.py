@@ -13,6 +13,7 @@ from jointwatch.reports.words import kind_words
 __all__ = ["IssueGroup", "IssueTally", "example_words", "file_name", "group_issues"]
 
 _EXAMPLES = 5
+_WORDED, _WORDED_ROWS = 2, 10  # files and rows of each that are put into words
 _DONE = {
     "kept": "kept as they are",
     "blanked": "blanked, time kept",
@@ -134,10 +135,14 @@ def group_issues(reports: Iterable[tuple[str, QualityReport]]) -> tuple[IssueGro
 
 
 def example_words(group: IssueGroup) -> str:
-    """The worst file of a group in one line: file, rows, detail."""
-    worst = group.examples[0]
+    """The worst files of a group in one line: file, rows, detail."""
+    return "; ".join(_example(example) for example in group.examples[:_WORDED])
+
+
+def _example(example: IssueExample) -> str:
     rows = ""
-    if worst.rows:
-        shown = ", ".join(str(row) for row in worst.rows[:6]) + (" ..." if len(worst.rows) > 6 else "")
-        rows = f", {'row' if len(worst.rows) == 1 else 'rows'} {shown}"
-    return f"{file_name(worst.source)}{rows}" + (f": {worst.detail}" if worst.detail else "")
+    if example.rows:
+        shown = ", ".join(str(row) for row in example.rows[:_WORDED_ROWS])
+        more = " ..." if len(example.rows) > _WORDED_ROWS else ""
+        rows = f", {'row' if len(example.rows) == 1 else 'rows'} {shown}{more}"
+    return f"{file_name(example.source)}{rows}" + (f": {example.detail}" if example.detail else "")
