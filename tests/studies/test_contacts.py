@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from jointwatch.core import Channel, Condition, Cycle, Event, Label, Quantity, Recording, Robot
 from jointwatch.core.errors import MissingChannel, NotEnoughData
-from jointwatch.studies._contacts import Runs, evaluate, held_out_decisions, summarise
+from jointwatch.studies._contacts import Runs, auroc, evaluate, held_out_decisions, summarise
 
 ARM = Robot.of("demo", "arm", "arm-1", joints=1)
 ONSET_S = 6.0
@@ -57,7 +58,7 @@ def perfect(runs: Runs, late_s: float = 0.0) -> np.ndarray:
 
 def test_a_perfect_detector_has_every_contact_and_no_false_alarm(runs: Runs) -> None:
     found = evaluate(perfect(runs), runs, np.zeros(200))
-    assert found["auroc"] == 1.0
+    assert auroc([found])[0] == 1.0
     assert all(r["detected"] and r["false_alarms"] == 0 for r in found["runs"].values())
     assert all(0 <= r["delay_s"] <= 0.016 + 1e-9 for r in found["runs"].values())
     free_s = [r["free_s"] for r in found["runs"].values()]
@@ -93,6 +94,20 @@ def test_held_out_decisions_are_the_maxima_of_periods(runs: Runs) -> None:
     decisions = held_out_decisions(part.index.stop_s, part.index)
     assert len(decisions) == 20  # 8 s, the first window of each run ends after 0.32 s
     assert decisions.max() == part.index.stop_s.max()
+
+
+def test_auroc_draws_runs_and_ranks_within_a_seed(runs: Runs) -> None:
+    rng = np.random.default_rng(0)
+    noise = rng.standard_normal(len(runs.contact))
+    good = evaluate(noise + 3 * perfect(runs), runs, np.zeros(200))
+    value, low, high = auroc([good])
+    positives = [p for run in good["runs"].values() for p in run["contact_scores"]]
+    negatives = [n for run in good["runs"].values() for n in run["free_scores"]]
+    assert value == pytest.approx(roc_auc_score([1] * len(positives) + [0] * len(negatives), positives + negatives))
+    assert low <= value <= high
+    # another scale in another seed changes nothing: scores are never ranked across seeds
+    scaled = evaluate(100 * (noise + 3 * perfect(runs)), runs, np.zeros(200))
+    assert auroc([good, scaled])[0] == pytest.approx(value)
 
 
 def test_rows_carry_intervals_and_count_runs(runs: Runs) -> None:

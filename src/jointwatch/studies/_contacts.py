@@ -20,12 +20,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import roc_auc_score
 
 from jointwatch.alarms.conformal import ConformalThreshold
 from jointwatch.core import Index, Label, Recording, Windows, catalog
 from jointwatch.core.errors import MissingChannel
-from jointwatch.studies._statistics import bootstrap, share_interval
+from jointwatch.studies._statistics import bootstrap, cluster_auroc, share_interval
 from jointwatch.studies.base import Row
 from jointwatch.windows.plan import WindowPlan
 
@@ -33,6 +32,7 @@ __all__ = [
     "DECIDE_S",
     "FALSE_ALARM_RATE",
     "Runs",
+    "auroc",
     "contact_plan",
     "evaluate",
     "held_out_decisions",
@@ -112,10 +112,10 @@ class Runs:
 
 
 def make_detector(name: str, seed: int, quick: bool) -> Any:
-    """A detector of the catalog with its seed; networks get 12 epochs, 4 for a quick look."""
+    """A detector of the catalog with its seed; networks get 10 epochs, 4 for a quick look."""
     kind = catalog.load("detectors", name)
     known = inspect.signature(kind).parameters
-    settings: dict[str, Any] = {"random_state": seed, "epochs": 4 if quick else 12}
+    settings: dict[str, Any] = {"random_state": seed, "epochs": 4 if quick else 10}
     return kind(**{key: value for key, value in settings.items() if key in known})
 
 
@@ -141,13 +141,12 @@ def evaluate(value: np.ndarray, runs: Runs, calibration: np.ndarray) -> dict[str
     alarms = threshold.decide(value)
     index = runs.contact.index
     found: dict[str, Any] = {}
-    truth: list[bool] = []
-    decided: list[float] = []
     for session, onset in runs.onset_s.items():
         rows = index.session == session
         time = index.stop_s[rows]
         before = time < onset - TOLERANCE_S
         after = ~before & (time <= onset + HORIZON_S)
+        first = (time >= onset) & (time < onset + DECIDE_S)
         hits = time[after & alarms[rows]]
         false = np.unique(index.cycle[rows][before & alarms[rows]])
         found[session] = {
@@ -155,19 +154,25 @@ def evaluate(value: np.ndarray, runs: Runs, calibration: np.ndarray) -> dict[str
             "delay_s": float(hits[0] - onset) if len(hits) else None,
             "false_alarms": len(false),
             "free_s": float(len(np.unique(index.cycle[rows][before])) * DECIDE_S),
+            "free_scores": held_out_decisions(value[rows][before], index.take(np.flatnonzero(rows)[before])).tolist(),
+            "contact_scores": [float(value[rows][first].max())] if first.any() else [],
         }
-        first = (time >= onset) & (time < onset + DECIDE_S)
-        decided += held_out_decisions(value[rows][before], index.take(np.flatnonzero(rows)[before])).tolist()
-        truth += [False] * (len(decided) - len(truth))
-        if first.any():
-            decided.append(float(value[rows][first].max()))
-            truth.append(True)
     return {
         "threshold": float(threshold.threshold_),
         "calibration_decisions": threshold.calibration_cycles_,
-        "auroc": float(roc_auc_score(truth, decided)),
         "runs": found,
     }
+
+
+def auroc(results: Sequence[dict[str, Any]], repeats: int = 2000) -> tuple[float, float, float]:
+    """(AUROC, low, high) over the seeds of one method; the run is the cluster."""
+    return cluster_auroc(
+        [
+            [(np.array(run["contact_scores"]), np.array(run["free_scores"])) for run in result["runs"].values()]
+            for result in results
+        ],
+        repeats=repeats,
+    )
 
 
 def summarise(results: Sequence[dict[str, Any]], **place: str) -> list[Row]:
@@ -182,13 +187,11 @@ def summarise(results: Sequence[dict[str, Any]], **place: str) -> list[Row]:
     if share[0] in (0.0, 1.0):  # a bootstrap cannot see beyond an extreme
         share = share_interval(round(share[0] * len(detected)), len(detected))
     median = bootstrap(delays, statistic=lambda x: float(np.median(x)) if len(x) else np.nan)
-    ranks = np.array([result["auroc"] for result in results])
-    low, high = np.percentile(ranks, [2.5, 97.5]) if len(ranks) > 1 else (np.nan, np.nan)
     figures = {
         "contacts detected (share)": (share, len(sessions)),
         "false alarms per free minute": (bootstrap(rates), decisions),
         "median delay of the alarm (s)": (median, sum(len(d) > 0 for d in delays)),
-        "AUROC of decisions (spread over seeds)": ((float(ranks.mean()), float(low), float(high)), len(sessions)),
+        "AUROC of decisions": (auroc(results), len(sessions)),
     }
     return [
         Row(metric=metric, mean=mean, low=least, high=most, n=n, seeds=len(results), **place)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from scipy.stats import beta
 
-__all__ = ["bootstrap", "share_interval"]
+__all__ = ["bootstrap", "cluster_auroc", "share_interval"]
 
 
 def bootstrap(
@@ -43,6 +43,43 @@ def bootstrap(
     ]
     low, high = np.nanpercentile(draws, [2.5, 97.5])
     return (value, float(low), float(high))
+
+
+def cluster_auroc(
+    repetitions: Sequence[Sequence[tuple[np.ndarray, np.ndarray]]], *, repeats: int = 2000, seed: int = 0
+) -> tuple[float, float, float]:
+    """(AUROC, low, high): mean over repetitions, 95 % interval from whole clusters drawn with replacement.
+
+    Parameters
+    ----------
+    repetitions : for each seed, for each cluster (scores of its positives, scores of its negatives). The clusters are
+        the same in every repetition and are drawn together.
+
+    >>> run = (np.array([3.0]), np.array([1.0, 2.0]))
+    >>> cluster_auroc([[run, run, (np.array([1.5]), np.array([0.0]))]])[0]
+    0.8
+    """
+    count = len(repetitions[0])
+    rng = np.random.default_rng(seed)
+    weights = np.concatenate([np.ones((1, count)), rng.multinomial(count, np.full(count, 1 / count), size=repeats)])
+    found = []
+    for clusters in repetitions:
+        wins = np.array(
+            [
+                [
+                    sum(float((p > negatives).sum() + 0.5 * (p == negatives).sum()) for p in positives)
+                    for _, negatives in clusters
+                ]
+                for positives, _ in clusters
+            ]
+        )
+        sizes = np.array([[len(positives), len(negatives)] for positives, negatives in clusters], float)
+        pairs = (weights @ sizes[:, 0]) * (weights @ sizes[:, 1])
+        with np.errstate(invalid="ignore"):
+            found.append(np.einsum("ri,ij,rj->r", weights, wins, weights) / np.where(pairs > 0, pairs, np.nan))
+    mean = np.mean(found, axis=0)
+    low, high = np.nanpercentile(mean[1:], [2.5, 97.5]) if count > 1 and repeats else (np.nan, np.nan)
+    return (float(mean[0]), float(low), float(high))
 
 
 def share_interval(hits: int, of: int) -> tuple[float, float, float]:

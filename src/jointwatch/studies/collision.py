@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -63,13 +64,28 @@ class Collision(Study):
                 labels=f"{len(runs.free_sessions)} free runs",
             )
             details += [
-                {"method": method, "seed": seed, "run": run, "threshold": result["threshold"], **found}
+                {"method": method, "seed": seed, "run": run, "threshold": result["threshold"]}
+                | {key: found[key] for key in ("detected", "delay_s", "false_alarms", "free_s")}
                 for seed, result in enumerate(results)
                 for run, found in result["runs"].items()
             ]
         progress(total, total, "done")
+        notes.append(_hardest(details))
         notes.append(f"windows left out of the free runs: {dict(runs.free.skipped) or 'none'}")
         return Results("collision", "", 0.0, tuple(rows), tuple(notes), {"runs": details})
+
+
+def _hardest(details: Sequence[dict[str, Any]]) -> str:
+    """The run that fewest found, and the one with most false alarms."""
+    runs = dict.fromkeys(record["run"] for record in details)
+    found = {run: sum(record["detected"] for record in details if record["run"] == run) for run in runs}
+    false = {run: sum(record["false_alarms"] for record in details if record["run"] == run) for run in runs}
+    missed, noisy = min(found, key=found.__getitem__), max(false, key=false.__getitem__)
+    of = len(details) // len(runs)
+    return (
+        f"hardest contact: {missed}, found {found[missed]} times of {of} (methods x seeds); most false alarms: {noisy}, "
+        f"{false[noisy]} of {sum(false.values())} of all methods and seeds"
+    )
 
 
 def _step(method: str, seed: int, runs: Runs, quick: bool) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from jointwatch.studies._contacts import (
     BASELINES,
     TRAIN_STEP,
     Runs,
+    auroc,
     contact_plan,
     evaluate,
     held_out_decisions,
@@ -29,7 +30,7 @@ from jointwatch.studies.base import Progress, Results, Row, Study, StudyOptions
 
 __all__ = ["CollisionTransfer"]
 
-_SOURCE_WINDOWS = 4000
+_SOURCE_WINDOWS = 3000
 _TRANSFERRED = ("envelope", "phase_zscore", "mahalanobis", "pca", "knn", "isolation_forest", "cnn")
 _ONE_SCALE = ", one scale"
 _SAME = 0.005  # AUROC differences below this are ties
@@ -72,7 +73,9 @@ class CollisionTransfer(Study):
                 if "shortage" in step:
                     notes.append(f"{key}: {step['shortage']}")
                 else:
-                    found.setdefault((approach, detector, budget), []).append({**step, "seed": seed})
+                    found.setdefault((approach, detector, budget), []).append(
+                        {**step, "seed": seed, "auroc": auroc([step], repeats=0)[0]}
+                    )
         progress(seeds * len(jobs), seeds * len(jobs), "done")
         place = {"split": "by run", "source": options.source.name, "target": options.data.name}
         rows: list[Row] = []
