@@ -25,7 +25,6 @@ from jointwatch.training.synthetic_anomalies import disturb
 __all__ = ["Cnn"]
 
 _CHUNK = 256  # windows scored at once, and healthy ones kept for comparison
-_PATH = (0.25, 0.75)  # two points tell the disturbed joint as often as four
 _MINIMUM_STEPS = 8  # of an epoch, so that few windows are gone through several times
 
 
@@ -162,51 +161,52 @@ class Cnn(Detector):
         scores = np.empty(len(windows))
         with torch.inference_mode():
             for rows in _chunks(len(windows)):
-                logits = self._fast(values[rows], mask[rows])
-                scores[rows] = (logits[:, 1] - logits[:, 0]).numpy()
+                scores[rows] = _log_odds(self._fast(values[rows], mask[rows])).numpy()
         return scores
 
     def _contributions(self, windows: Windows) -> np.ndarray:
-        """How far each channel's part of the score is above what it is in healthy windows, relative to how much
-        it varies there; 0 where it is not."""
-        parts = self._parts(self._standardised(windows), torch.tensor(windows.presence))
+        return self._assess(windows)[1]
+
+    def _assess(self, windows: Windows) -> tuple[np.ndarray, np.ndarray]:
+        """Scores, and how far each channel's part of them is above what it is in healthy windows, relative to how
+        much it varies there; 0 where it is not."""
+        scores, parts = self._parts(self._standardised(windows), torch.tensor(windows.presence))
         above = (parts - self.healthy_part_) / self.healthy_part_scale_
-        return np.where(windows.presence, np.clip(above, 0.0, None), 0.0)
+        return scores, np.where(windows.presence, np.clip(above, 0.0, None), 0.0)
 
-    def _parts(self, values: torch.Tensor, mask: torch.Tensor, own: bool = False) -> np.ndarray:
-        """(window, channel) gradient x difference to the most similar healthy window, averaged on the way from
-        there (integrated gradients); `own`: the windows are the references, and each is compared with another.
+    def _parts(self, values: torch.Tensor, mask: torch.Tensor, own: bool = False) -> tuple[np.ndarray, np.ndarray]:
+        """(window,) scores and (window, channel) gradient x difference to the most similar healthy window; `own`:
+        the windows are the references, and each is compared with another.
 
-        What counts is where the window departs from a healthy one of the same motion. Input x gradient from
-        the mean signal blames channels for moving; and occlusion fails, as a flat channel looks like a stuck sensor.
+        What counts is where the window departs from a healthy one of the same motion. Gradient x input blames
+        channels for moving, and occlusion fails, as a flat channel looks like a stuck sensor.
         """
         references = torch.from_numpy(self.references_.astype(np.float32))
-        parts = np.empty(values.shape[:2])
+        scores, parts = np.empty(len(values)), np.empty(values.shape[:2])
         for rows in _chunks(len(values)):
             distance = torch.cdist(values[rows].flatten(1), references.flatten(1))
             if own and len(references) > 1:
                 distance.fill_diagonal_(torch.inf)
-            healthy = references[distance.argmin(dim=1)]
-            difference, total = values[rows] - healthy, torch.zeros_like(healthy)
-            for point in _PATH:
-                inputs = (healthy + point * difference).requires_grad_(True)
-                logits = self._fast(inputs, mask[rows])
-                total += torch.autograd.grad((logits[:, 1] - logits[:, 0]).sum(), inputs)[0]
-            parts[rows] = (difference * total).sum(dim=2).numpy() / len(_PATH)
-        return parts
+            inputs = values[rows].clone().requires_grad_(True)
+            odds = _log_odds(self._fast(inputs, mask[rows]))
+            (gradient,) = torch.autograd.grad(odds.sum(), inputs)
+            difference = values[rows] - references[distance.argmin(dim=1)]
+            scores[rows] = odds.detach().numpy()
+            parts[rows] = (difference * gradient).sum(dim=2).numpy()
+        return scores, parts
 
     def _remember(self, healthy: Windows) -> None:
         some = healthy[np.unique(np.linspace(0, len(healthy) - 1, _CHUNK).astype(int))]
         values = self._standardised(some)
         self.references_ = values.numpy().astype(np.float16)
-        parts = self._parts(values, torch.tensor(some.presence), own=True)
+        _, parts = self._parts(values, torch.tensor(some.presence), own=True)
         self.healthy_part_, scale = parts.mean(axis=0), parts.std(axis=0)
         # Without a floor the quietest channel would be blamed for everything.
         self.healthy_part_scale_ = np.maximum(scale + 0.3 * np.median(scale), 1e-9)
 
     def _rebuild(self) -> None:
         # The stored network keeps torch's plain memory order, which storage expects; scoring uses the fast one.
-        self._fast = Cnn1d(**self.network_.config()).eval()
+        self._fast = Cnn1d(**self.network_.config()).eval().requires_grad_(False)
         self._fast.load_state_dict(self.network_.state_dict())
         set_memory_format(self._fast, channels_last=True)
 
@@ -295,6 +295,10 @@ def _moments(windows: Windows) -> tuple[np.ndarray, np.ndarray]:
     mean = np.sum(windows.values, axis=(0, 2), where=there, dtype=np.float64) / count
     scale = np.sqrt(np.sum(np.square(windows.values - mean[:, None]), axis=(0, 2), where=there) / count)
     return mean, np.where(scale > 1e-6 * np.maximum(np.abs(mean), 1e-6), scale, 1.0)
+
+
+def _log_odds(logits: torch.Tensor) -> torch.Tensor:
+    return logits[:, 1] - logits[:, 0]
 
 
 def _chunks(count: int) -> list[slice]:

@@ -56,8 +56,8 @@ def cluster_auroc(
         the same in every repetition and are drawn together.
 
     >>> run = (np.array([3.0]), np.array([1.0, 2.0]))
-    >>> cluster_auroc([[run, run, (np.array([1.5]), np.array([0.0]))]])[0]
-    0.8
+    >>> round(cluster_auroc([[run, run, (np.array([1.5]), np.array([0.0]))]])[0], 3)
+    0.867
     """
     count = len(repetitions[0])
     rng = np.random.default_rng(seed)

@@ -83,8 +83,8 @@ def _hardest(details: Sequence[dict[str, Any]]) -> str:
     missed, noisy = min(found, key=found.__getitem__), max(false, key=false.__getitem__)
     of = len(details) // len(runs)
     return (
-        f"hardest contact: {missed}, found {found[missed]} times of {of} (methods x seeds); most false alarms: {noisy}, "
-        f"{false[noisy]} of {sum(false.values())} of all methods and seeds"
+        f"hardest contact: {missed}, found {found[missed]} times of {of} (methods x seeds); "
+        f"most false alarms: {noisy}, {false[noisy]} of {sum(false.values())} of all methods and seeds"
     )
 
 
