@@ -1,0 +1,27 @@
+"""The examples run as they stand and do what they say."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+
+
+def test_carry_to_another_robot(tmp_path: Path) -> None:
+    script = EXAMPLES / "carry_to_another_robot.py"
+    said = subprocess.run(
+        [sys.executable, str(script), str(tmp_path)], capture_output=True, text=True, check=True, timeout=120
+    ).stdout
+    assert "red -> blue" in said
+    alarms = json.loads((tmp_path / "alarms.json").read_text())["alarms"]
+    assert len(alarms) >= 10
+    assert {alarm["session"] for alarm in alarms} == {"tuesday"}
+    assert {alarm["joint"] for alarm in alarms} == {3}
+    assert (tmp_path / "report.html").stat().st_size > 10_000
+
+
+def test_every_example_is_tested() -> None:
+    assert [path.name for path in EXAMPLES.glob("*.py")] == ["carry_to_another_robot.py"]
