@@ -8,6 +8,7 @@ import json
 import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,10 @@ import pytest
 from rich.console import Console
 
 from jointwatch.core import Action, Channel, QualityIssue, QualityReport, Quantity, Recording
-from jointwatch.core.errors import EmptyInput
-from jointwatch.reports.console import channel_rows
+from jointwatch.recordings import read
+from jointwatch.recordings.parquet import Parquet
+from jointwatch.reports.console import channel_rows, print_inspection
+from jointwatch.reports.html import render_inspection
 from jointwatch.reports.inspection import Inspection
 
 
@@ -43,7 +46,7 @@ def fleet(arm_recording: Callable[..., Recording]) -> Callable[[int], Iterator[R
 
 def _printed(inspection: Inspection, width: int) -> list[str]:
     out = io.StringIO()
-    inspection.render(Console(file=out, width=width, force_terminal=False, color_system=None))
+    print_inspection(inspection, Console(file=out, width=width, force_terminal=False, color_system=None))
     return out.getvalue().splitlines()
 
 
@@ -85,24 +88,17 @@ def test_recordings_are_read_one_at_a_time(fleet: Callable[[int], Iterator[Recor
     assert max(alive) <= 2
 
 
-def test_lists_that_the_reading_fills_on_the_way_are_taken(fleet: Callable[[int], Iterator[Recording]]) -> None:
-    class Reading:
-        ignored: list[Any]
-        failed: list[Any]
-
-        def __init__(self) -> None:
-            self.ignored, self.failed = [], []
-
-        def __iter__(self) -> Iterator[Recording]:
-            self.ignored.append(("notes.txt", "no reader knows it"))
-            yield from fleet(1)
-            self.failed.append(EmptyInput("the file is empty", file="b/run.csv", remedy="record it again"))
-
-    found = Inspection.of(Reading())
-    assert found.ignored == (("notes.txt", "no reader knows it"),)
-    assert found.failed == (("b/run.csv", "b/run.csv: the file is empty. Remedy: record it again."),)
-    text = "\n".join(_printed(found, 120))
-    assert "b/run.csv: the file is empty. Remedy: record it again." in text
+def test_files_that_were_passed_over_or_failed_are_named(
+    fleet: Callable[[int], Iterator[Recording]], tmp_path: Path
+) -> None:
+    Parquet.write(next(fleet(1)), tmp_path / "good.parquet")
+    (tmp_path / "notes.txt").write_text("gripper changed")
+    (tmp_path / "run.parquet").write_bytes((tmp_path / "good.parquet").read_bytes()[:200])
+    found = Inspection.of(read(tmp_path))
+    assert [Path(file).name for file, _ in found.ignored] == ["notes.txt"]
+    assert [Path(file).name for file, _ in found.failed] == ["run.parquet"]
+    text = " ".join(" ".join(_printed(found, 200)).split())
+    assert "run.parquet" in text
     assert "notes.txt" in text
 
 
@@ -130,7 +126,7 @@ def test_big_sets_are_summarised_and_fit_the_terminal(fleet: Callable[[int], Ite
 def test_nothing_at_all_is_said_plainly() -> None:
     found = Inspection.of([], failed=[("a.csv", "a.csv: the file is empty")])
     assert _printed(found, 80)[0].startswith("0 recordings")
-    assert "could not be read" in found.to_html()
+    assert "could not be read" in render_inspection(found)
 
 
 def test_the_page_is_self_contained_and_escapes_names(
@@ -139,7 +135,9 @@ def test_the_page_is_self_contained_and_escapes_names(
     evil = "<script>alert(1)</script>"
     recording = arm_recording(cycles=2, unit=evil, brand=evil)
     quality = QualityReport(4, (QualityIssue("odd_<b>", 1, Action.KEPT, detail=evil, remedy=evil),))
-    page_text = Inspection.of([replace(recording, quality=quality, source=evil)], failed=[(evil, evil)]).to_html()
+    page_text = render_inspection(
+        Inspection.of([replace(recording, quality=quality, source=evil)], failed=[(evil, evil)])
+    )
     page = parse_html(page_text)
     assert not page.having("script")
     assert evil in page.text

@@ -23,6 +23,8 @@ def inspect(
 ) -> None:
     """What is there, its quality, and a table of the faults that can and cannot be seen from it."""
     from jointwatch.recordings import read, suggest_columns
+    from jointwatch.reports.console import print_inspection
+    from jointwatch.reports.html import render_inspection
     from jointwatch.reports.inspection import Inspection
 
     if suggest:
@@ -31,9 +33,9 @@ def inspect(
     with progress("reading") as step:
         reading = read(path, columns=columns, progress=step)
         inspection = Inspection.of(reading)
-    inspection.render(console)
+    print_inspection(inspection, console)
     if html:
-        html.write_text(inspection.to_html(), encoding="utf-8")
+        html.write_text(render_inspection(inspection), encoding="utf-8")
         written(html)
     if as_json:
         as_json.write_text(json.dumps(inspection.to_dict(), indent=1, allow_nan=False), encoding="utf-8")

@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from jointwatch.core import Channel, Label, Quantity, Recording, Source
-from jointwatch.core.errors import InputError
+from jointwatch.recordings import Failure
 from jointwatch.reports.diagnosability import AbilityTally, Diagnosability
 from jointwatch.reports.issues import IssueGroup, IssueTally
 from jointwatch.reports.words import channel_words
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 __all__ = ["ChannelSummary", "Inspection", "RecordingSummary", "RobotSummary"]
 
@@ -117,7 +114,7 @@ class Inspection:
     ) -> Inspection:
         """Inspect recordings one at a time; no samples are kept.
 
-        `ignored` and `failed` are (file, reason) pairs, paths or `InputError`s; by default the attributes of
+        `ignored` and `failed` are (file, reason) pairs, paths or `Failure`s; by default the attributes of
         these names that `recordings` has. They are read last, so that whoever yields the recordings may fill them.
 
         >>> import numpy as np
@@ -143,24 +140,12 @@ class Inspection:
             issues.result(),
             tuple(ability.result()),
             tuple(_named(entry) for entry in (getattr(recordings, "ignored", ()) if ignored is None else ignored)),
-            tuple(_named(entry) for entry in (getattr(recordings, "failed", ()) if failed is None else failed)),
+            tuple(_named(entry) for entry in (getattr(recordings, "failures", ()) if failed is None else failed)),
         )
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values; numbers that do not exist are None."""
         return _json(asdict(self))
-
-    def to_html(self) -> str:
-        """One self-contained page."""
-        from jointwatch.reports.html import render_inspection
-
-        return render_inspection(self)
-
-    def render(self, console: Console) -> None:
-        """Print to a rich console; legible from 80 columns."""
-        from jointwatch.reports.console import print_inspection
-
-        print_inspection(self, console)
 
 
 @dataclass
@@ -265,8 +250,8 @@ def _line(recording: Recording) -> RecordingSummary:
 
 
 def _named(entry: Any) -> tuple[str, str]:
-    if isinstance(entry, InputError):
-        return entry.file or "", str(entry)
+    if isinstance(entry, Failure):
+        return str(entry.source), str(entry.error)
     if isinstance(entry, tuple) and len(entry) == 2:
         return str(entry[0]), str(entry[1])
     return str(entry), ""
