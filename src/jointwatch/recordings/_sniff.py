@@ -6,7 +6,7 @@ from pathlib import Path
 
 from jointwatch.recordings._csv_dialect import first_line
 
-__all__ = ["all_numbers", "first_fields"]
+__all__ = ["all_numbers", "first_fields", "starts_with"]
 
 
 def first_fields(path: Path, suffix: str = ".csv") -> list[str]:
@@ -26,4 +26,15 @@ def all_numbers(cells: list[str]) -> bool:
     try:
         return bool([float(cell) for cell in cells])
     except ValueError:
+        return False
+
+
+def starts_with(source: Path, suffixes: tuple[str, ...], magic: bytes) -> bool:
+    """Whether a file has one of the suffixes and begins with the format's magic bytes."""
+    if source.suffix.lower() not in suffixes or not source.is_file():
+        return False
+    try:
+        with source.open("rb") as file:
+            return file.read(len(magic)) == magic
+    except OSError:
         return False

@@ -16,6 +16,7 @@ from jointwatch.recordings._column_map import ColumnMap
 from jointwatch.recordings._csv import RawTable
 from jointwatch.recordings._issues import note
 from jointwatch.recordings._mapped import apply_column_map, choose_column_map
+from jointwatch.recordings._sniff import starts_with
 from jointwatch.recordings.base import Reader
 
 __all__ = ["Hdf5"]
@@ -47,13 +48,7 @@ class Hdf5(Reader):
 
     def recognises(self, source: Path) -> bool:
         """A file that starts as HDF5 does."""
-        if source.suffix.lower() not in self.suffixes or not source.is_file():
-            return False
-        try:
-            with source.open("rb") as file:
-                return file.read(len(_MAGIC)) == _MAGIC
-        except OSError:
-            return False
+        return starts_with(source, self.suffixes, _MAGIC)
 
     def _read(self, source: Path) -> Iterator[Recording]:
         try:

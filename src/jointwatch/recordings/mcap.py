@@ -12,6 +12,7 @@ from mcap_ros2.decoder import DecoderFactory
 from jointwatch.core import Recording
 from jointwatch.core.errors import CorruptInput
 from jointwatch.recordings._joint_state import MESSAGE_TYPES, JointStates, choose_topic, record
+from jointwatch.recordings._sniff import starts_with
 from jointwatch.recordings.base import Reader
 
 __all__ = ["Mcap"]
@@ -42,13 +43,7 @@ class Mcap(Reader):
 
     def recognises(self, source: Path) -> bool:
         """A file that starts as MCAP does."""
-        if source.suffix.lower() not in self.suffixes or not source.is_file():
-            return False
-        try:
-            with source.open("rb") as file:
-                return file.read(len(_MAGIC)) == _MAGIC
-        except OSError:
-            return False
+        return starts_with(source, self.suffixes, _MAGIC)
 
     def _read(self, source: Path) -> Iterator[Recording]:
         try:
