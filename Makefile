@@ -12,7 +12,7 @@ demo: $(READY)
 	$(BIN)/jointwatch demo --out $(OUT)
 
 test: check
-	$(BIN)/python -m pytest -n 2 -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow"
 
 check: $(READY)
 	$(BIN)/ruff format --check src tests benchmarks examples

@@ -51,6 +51,14 @@ def test_innovation_keeps_lost_samples_lost_and_goes_on() -> None:
     assert np.allclose(found[~np.isnan(values)], 0)
 
 
+def test_innovation_does_not_guess_the_level_from_what_comes() -> None:
+    values = np.where(np.arange(400) < 200, 1.0, 11.0)
+    values[:20] = np.nan
+    assert np.allclose(derive(recording(values), [INNOVATION])[INNOVATION][20:200], 0)
+    lost = derive(recording(np.full(50, np.nan)), [INNOVATION])[INNOVATION]
+    assert np.isnan(lost).all()
+
+
 def test_velocity_and_tracking_error() -> None:
     time_s = np.arange(300) / 100
     position = np.sin(time_s)

@@ -24,7 +24,7 @@ from safetensors.numpy import save as save_tensors
 
 import jointwatch
 from jointwatch.core import Channel
-from jointwatch.core.errors import ModelFileError, UsageError
+from jointwatch.core.errors import MissingExtra, ModelFileError, UsageError
 
 __all__ = ["load", "save"]
 
@@ -58,7 +58,8 @@ def save(model: Any, folder: str | Path) -> Path:
 def load(folder: str | Path) -> Any:
     """The estimator that `save` wrote.
 
-    Errors: `ModelFileError` if the folder holds no model, a damaged or foreign one, or a newer schema.
+    Errors: `ModelFileError` if the folder holds no model, a damaged or foreign one, or a newer schema; `MissingExtra`
+    if it holds a network and torch is not installed.
     """
     folder = Path(folder)
     try:
@@ -81,7 +82,11 @@ def load(folder: str | Path) -> Any:
         raise ModelFileError(f"{folder / _TENSORS} does not belong to {_JSON} or is damaged; fit the model again")
     try:
         return _unpack(content["model"], load_tensors(tensors))
-    except (SafetensorError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except ModuleNotFoundError as error:
+        if error.name == "torch":
+            raise MissingExtra("torch", extra="learn") from error
+        raise ModelFileError(f"{folder} needs {error.name}, which this release does not have; fit it again") from error
+    except (SafetensorError, KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise ModelFileError(f"{folder} cannot be rebuilt by this release ({error}); fit the model again") from error
 
 

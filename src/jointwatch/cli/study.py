@@ -53,19 +53,19 @@ def _parsed(words: list[str], options: Any) -> dict[str, Any]:
     rest = list(words)
     while rest:
         word = rest.pop(0)
-        text, _, given = word.removeprefix("--").partition("=")
+        text, equals, given = word.removeprefix("--").partition("=")
         field = text.replace("-", "_")
         if not word.startswith("--") or field not in fields:
             known = ", ".join(f"--{known.replace('_', '-')}" for known in fields)
             raise UsageError(f"{word!r} is not an option of this study; there are {known}, --out")
         if fields[field].annotation is bool:
             values[field] = given.lower() not in ("0", "false", "no") if given else True
+        elif not equals and rest and not rest[0].startswith("--"):
+            values[field] = rest.pop(0)
         elif given:
             values[field] = given
-        elif rest:
-            values[field] = rest.pop(0)
         else:
-            raise UsageError(f"{word} needs a value")
+            raise UsageError(f"--{text} needs a value")
     return values
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import time
 from abc import ABC, abstractmethod
@@ -27,7 +28,7 @@ class Row:
 
     `mean` with its 95 % interval `low` .. `high`; `n` what was counted (runs, windows, cycles); `labels` how many
     labelled or healthy target pieces the method was given, as text; `seeds` how many repetitions. A figure that
-    could not be computed is NaN and written as null.
+    could not be computed is NaN and written as null; counts such as wins and losses have no interval.
     """
 
     method: str
@@ -55,7 +56,7 @@ class Results:
     details: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-able form of `results.json`; NaN becomes null."""
+        """JSON-able form of `results.json`: study, version, seconds, rows, and notes; NaN becomes null."""
         rows = [
             {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in asdict(row).items()}
             for row in self.rows
@@ -87,6 +88,8 @@ class Study(ABC):
     """
 
     Options: ClassVar[type[StudyOptions]] = StudyOptions
+    revision: ClassVar[int] = 1
+    """Raised when the study's rules change, so that steps under the old ones are not taken over."""
 
     @abstractmethod
     def _run(self, options: Any, ledger: Ledger, progress: Progress) -> Results:
@@ -96,10 +99,22 @@ class Study(ABC):
     def run(self, options: StudyOptions, out: Path, progress: Progress | None = None) -> Results:
         """Run or resume; `out` holds the ledger of finished steps."""
         begin = time.perf_counter()
-        ledger = Ledger(out / "steps.jsonl", fingerprint=f"{jointwatch.__version__} {options.model_dump_json()}")
+        ledger = Ledger(out / "steps.jsonl", fingerprint=self._fingerprint(options))
         found = self._run(options, ledger, progress or (lambda done, total, what: None))
         seconds = ledger.seconds_before + time.perf_counter() - begin
-        return Results(found.study, jointwatch.__version__, seconds, found.rows, found.notes, found.details)
+        notes = found.notes
+        if ledger.resumed:
+            notes = (*notes, f"{ledger.resumed} steps were taken over from an earlier run of the same study and data")
+        return Results(found.study, jointwatch.__version__, seconds, found.rows, notes, found.details)
+
+    def _fingerprint(self, options: StudyOptions) -> str:
+        """Steps are taken over only if version, rules, options and every byte of the data are the same."""
+        digest = hashlib.sha256(f"{jointwatch.__version__} {self.revision} {options.model_dump_json()}".encode())
+        for folder in (value for value in dict(options).values() if isinstance(value, Path)):
+            for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+                digest.update(str(file.relative_to(folder)).encode())
+                digest.update(file.read_bytes())
+        return digest.hexdigest()
 
     @property
     def name(self) -> str:

@@ -6,16 +6,12 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-import numpy as np
-
 from jointwatch.core import catalog
-from jointwatch.core.errors import NotEnoughData
 from jointwatch.recordings import read
 from jointwatch.studies._contacts import (
     BASELINES,
     Runs,
-    evaluate,
-    held_out_decisions,
+    judge,
     make_detector,
     summarise,
 )
@@ -24,15 +20,9 @@ from jointwatch.studies.base import Progress, Results, Row, Study, StudyOptions
 
 __all__ = ["Collision"]
 
-_FOLDS = 3
-
 
 class Collision(Study):
-    """`jointwatch study collision --data ../shared/data/ur_collisions`.
-
-    Every run of the free set is scored by a model that was fitted on other free runs; these scores set the threshold.
-    The model that scores the contact runs is fitted on all free runs. The rules of counting are in `_contacts`.
-    """
+    """`jointwatch study collision --data ../shared/data/ur_collisions`; the rules of counting are in `_contacts`."""
 
     Options = StudyOptions
 
@@ -59,9 +49,9 @@ class Collision(Study):
                 results,
                 method=method,
                 split="free runs to fit, contact runs to test",
-                source="",
+                source=str(options.data.name),
                 target=str(options.data.name),
-                labels=f"{len(runs.free_sessions)} free runs",
+                labels=f"{len(runs.set_aside(0)[1])} free runs",
             )
             details += [
                 {"method": method, "seed": seed, "run": run, "threshold": result["threshold"]}
@@ -70,8 +60,8 @@ class Collision(Study):
                 for run, found in result["runs"].items()
             ]
         progress(total, total, "done")
-        notes.append(_hardest(details))
-        notes.append(f"windows left out of the free runs: {dict(runs.free.skipped) or 'none'}")
+        notes += [_hardest(details)] if details else []
+        notes += runs.notes
         return Results("collision", "", 0.0, tuple(rows), tuple(notes), {"runs": details})
 
 
@@ -89,16 +79,6 @@ def _hardest(details: Sequence[dict[str, Any]]) -> str:
 
 
 def _step(method: str, seed: int, runs: Runs, quick: bool) -> dict[str, Any]:
-    normalisation = catalog.load("transfer", "normalisation")
-    sessions = np.random.default_rng(seed).permutation(runs.free_sessions)
-    calibration = []
-    for fold in np.array_split(sessions, min(_FOLDS, len(sessions))):
-        others = [session for session in runs.free_sessions if session not in set(fold)]
-        model = normalisation(make_detector(method, seed, quick)).fit(runs.free_of(others))
-        held = runs.free_of(fold)
-        calibration.append(held_out_decisions(model.score_samples(held), held.index))
-    model = normalisation(make_detector(method, seed, quick)).fit(runs.free)
-    try:
-        return evaluate(model.score_samples(runs.contact), runs, np.concatenate(calibration))
-    except NotEnoughData as error:
-        return {"shortage": str(error)}
+    aside, rest = runs.set_aside(seed)
+    model = catalog.load("transfer", "normalisation")(make_detector(method, seed, quick)).fit(runs.free_of(rest))
+    return judge(model, runs, aside)

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
-from jointwatch.core import Index, Label, Windows, catalog
-from jointwatch.core.errors import MissingChannel, NotEnoughData
+from jointwatch.core import Label, Windows, catalog
+from jointwatch.core.errors import MissingChannel
 from jointwatch.recordings import read
 from jointwatch.studies._contacts import (
     BASELINES,
@@ -20,8 +20,7 @@ from jointwatch.studies._contacts import (
     Runs,
     auroc,
     contact_plan,
-    evaluate,
-    held_out_decisions,
+    judge,
     make_detector,
     summarise,
 )
@@ -43,35 +42,36 @@ class _Options(StudyOptions):
 class CollisionTransfer(Study):
     """`jointwatch study collision-transfer --source DIR --data DIR`, for example from ur10e_innopolis to ur_collisions.
 
-    For each seed one free run of every speed is kept aside for the threshold, the same for every method; of the others
-    1, 2, 4 ... are given to the method. Compared are the target alone, the source as it is, strategy 5
-    (normalisation) and strategies 5 + 3 (batch-norm fine-tuning), these two also with one scale for all joints of a
-    quantity: at the target one joint moves and five stand still, at the source all move.
+    For each seed one free run of every speed is set aside for the threshold, the same for every method; of the others
+    the first 1, 2, 4 ... in an order drawn by lot are given to the method, so a budget of one is one run of one speed.
+    Wins and losses are counted over seeds: there is one target arm. Compared are the target alone, the source as it
+    is, strategy 5 (normalisation) and strategies 5 + 3 (batch-norm fine-tuning), these two also with one scale for all
+    joints of a quantity: at the target one joint moves and five stand still, at the source all move.
     """
 
     Options = _Options
 
     def _run(self, options: Any, ledger: Ledger, progress: Progress) -> Results:
-        target = list(read(options.data))
-        runs = Runs.of(target)
-        speed = {r.session: str(r.truth.get("speed_deg_s", "")) for r in target if r.session in set(runs.free_sessions)}
-        healthy = [r for r in read(options.source) if r.condition.label is Label.NORMAL]
+        runs = Runs.of(read(options.data))
+        reading = read(options.source)
+        healthy = [r for r in reading if r.condition.label is Label.NORMAL]
         if not healthy:
             raise MissingChannel("no recording there is labelled normal", file=options.source)
         # the same channels for both robots: what one lacks is masked
         source = replace(contact_plan(healthy, TRAIN_STEP), channels=runs.plan.channels).cut(healthy)
         seeds = 2 if options.quick else options.seeds
-        jobs = _jobs(speed)
+        jobs = _jobs(len(runs.set_aside(0)[1]))
         found: dict[tuple[str, str, int], list[dict[str, Any]]] = {}
         notes: list[str] = []
+        short: dict[str, list[str]] = {}
         for seed in range(seeds):
             sources = _Sources(source, seed, options.quick)
             for number, (approach, detector, budget) in enumerate(jobs):
                 progress(seed * len(jobs) + number, seeds * len(jobs), f"{approach} {detector}, {budget} runs")
                 key = f"{approach}/{detector}/{budget}/{seed}"
-                step = ledger.once(key, partial(_step, approach, detector, budget, seed, runs, speed, sources))
+                step = ledger.once(key, partial(_step, approach, detector, budget, seed, runs, sources))
                 if "shortage" in step:
-                    notes.append(f"{key}: {step['shortage']}")
+                    short.setdefault(step["shortage"], []).append(key)
                 else:
                     found.setdefault((approach, detector, budget), []).append(
                         {**step, "seed": seed, "auroc": auroc([step], repeats=0)[0]}
@@ -94,10 +94,13 @@ class CollisionTransfer(Study):
             for (a, d, b), results in found.items()
             for r in results
         ]
+        notes += [f"{len(keys)} steps without a figure, the first {keys[0]}: {why}" for why, keys in short.items()]
+        notes += [f"source: {line}" for line in reading.summary()]
         notes.append(
-            f"source windows: {len(source)} cut, at most {_SOURCE_WINDOWS} drawn, "
+            f"source: {len(healthy)} healthy recordings, {len(source)} windows, {_SOURCE_WINDOWS} drawn for each seed, "
             f"left out: {dict(source.skipped) or 'none'}"
         )
+        notes += [f"target: {line}" for line in runs.notes]
         return Results("collision-transfer", "", 0.0, tuple(rows), tuple(notes), {"steps": details})
 
 
@@ -122,11 +125,9 @@ class _Sources:
         return strategy
 
 
-def _jobs(speed: dict[str, str]) -> list[tuple[str, str, int]]:
-    spare = len(speed) - len(set(speed.values()))
-    budgets = [k for k in (1, 2, 4, 8, 16, 32) if k <= spare]
-    if spare not in budgets and spare > 0:
-        budgets.append(spare)
+def _jobs(spare: int) -> list[tuple[str, str, int]]:
+    """(approach, detector, free runs) for budgets of 1, 2, 4 ... runs and all that may be fitted on."""
+    budgets = sorted({k for k in (1, 2, 4, 8, 16, 32) if k < spare} | {spare})
     jobs = [("source as it is", detector, 0) for detector in _TRANSFERRED]
     for k in budgets:
         jobs += [("target only", detector, k) for detector in (*BASELINES, "cnn")]
@@ -136,31 +137,17 @@ def _jobs(speed: dict[str, str]) -> list[tuple[str, str, int]]:
     return jobs
 
 
-def _step(
-    approach: str, detector: str, budget: int, seed: int, runs: Runs, speed: dict[str, str], sources: _Sources
-) -> dict[str, Any]:
-    order = np.random.default_rng(seed).permutation(runs.free_sessions).tolist()
-    aside = [next(s for s in order if speed[s] == v) for v in sorted(set(speed.values()))]
-    given = runs.free_of([s for s in order if s not in aside][:budget])
-    contact, calibration = runs.contact, runs.free_of(aside)
+def _step(approach: str, detector: str, budget: int, seed: int, runs: Runs, sources: _Sources) -> dict[str, Any]:
+    aside, rest = runs.set_aside(seed)
+    given = runs.free_of(rest[:budget])
+    if approach == "source as it is":
+        model = sources.strategy(approach, detector)
+        return judge(model, runs, aside, domain=str(sources.windows.index.domain[0]))
     if approach == "target only":
         model = catalog.load("transfer", "normalisation")(make_detector(detector, seed, sources.quick)).fit(given)
-    elif approach == "source as it is":
-        model = sources.strategy(approach, detector)
-        name = str(sources.windows.index.domain[0])
-        contact, calibration = _as_domain(contact, name), _as_domain(calibration, name)
     else:
         model = sources.strategy(approach, detector).adapt(given, labelled=given)
-    healthy = held_out_decisions(model.score_samples(calibration), calibration.index)
-    try:
-        return evaluate(model.score_samples(contact), runs, healthy)
-    except NotEnoughData as error:
-        return {"shortage": str(error)}
-
-
-def _as_domain(windows: Windows, domain: str) -> Windows:
-    columns = {**windows.index.columns(), "domain": np.full(len(windows), domain)}
-    return replace(windows, index=Index(**columns))
+    return judge(model, runs, aside)
 
 
 def _wins(found: dict[tuple[str, str, int], list[dict[str, Any]]], place: dict[str, str]) -> Sequence[Row]:

@@ -81,9 +81,13 @@ def _innovation(recording: Recording, channel: Channel) -> np.ndarray:
     share = 1 - np.exp(-1 / (INNOVATION_TIME_S * recording.rate_hz))
     for part in _continuous(recording, by_cycle=True):
         piece = values[part]
-        lost = ~np.isfinite(piece)
-        held = piece[np.maximum.accumulate(np.where(lost, 0, np.arange(len(piece))))]
-        held = np.where(np.isfinite(held), held, np.nanmean(piece) if not lost.all() else 0.0)
+        known = np.flatnonzero(np.isfinite(piece))
+        if len(known) == 0:
+            result[part] = np.nan
+            continue
+        # a lost sample counts as the last known one, before the first known one as that
+        last = np.searchsorted(known, np.arange(len(piece)), side="right") - 1
+        held = piece[known[np.maximum(last, 0)]]
         level, _ = lfilter([share], [1, share - 1], held, zi=[held[0] * (1 - share)])
         result[part] = piece - np.concatenate([held[:1], level[:-1]])
     return result

@@ -119,12 +119,13 @@ class WindowPlan:
 
 
 def _in_segments(windows: Windows, decide_s: float) -> Windows:
-    """Cycles divided into equal decisions: a window belongs to the decision in which it ends."""
+    """Cycles divided into equal decisions, counted from where the first window ends: a window belongs to the decision
+    in which it ends. Only the last decision of a cycle may hold fewer windows than the others."""
     index = windows.index
-    begin: dict[str, float] = {}
-    for cycle, start in zip(index.cycle, index.start_s, strict=True):
-        begin[cycle] = min(begin.get(cycle, np.inf), start)
-    offset = index.stop_s - np.array([begin[cycle] for cycle in index.cycle])
-    number = np.ceil(np.round(offset / decide_s, 9)).astype(int) - 1  # the end of a period still belongs to it
+    first: dict[str, float] = {}
+    for cycle, stop in zip(index.cycle, index.stop_s, strict=True):
+        first[cycle] = min(first.get(cycle, np.inf), stop)
+    offset = index.stop_s - np.array([first[cycle] for cycle in index.cycle])
+    number = np.floor(np.round(offset / decide_s, 9)).astype(int)
     names = np.char.add(np.char.add(index.cycle, "/"), number.astype(str)) if len(index) else index.cycle
     return replace(windows, index=Index(**{**index.columns(), "cycle": names}))
