@@ -112,8 +112,56 @@ def test_with_few_sessions_neighbouring_decisions_share_no_sample(arm_recording:
     monitor = Monitor.suited_to(
         long, kind="sliding", length=50, step=10, rate_hz=100.0, decide_s=2.0, false_alarm_rate=0.1
     )
-    windows, _ = monitor._healthy_and_labelled(long)
+    windows = monitor.plan.cut(long)
     train, calibration = monitor._share(windows)
     check_no_leak(train, calibration, "sample")
     assert len(train) > 0.3 * len(windows)
-    assert len(set(calibration.index.cycle.tolist())) == 30
+    assert 25 <= len(set(calibration.index.cycle.tolist())) <= 35
+
+
+def test_short_decisions_of_one_recording_leave_enough_to_learn_from(arm_recording: Make) -> None:
+    one = [arm_recording(cycles=1, cycle_s=120.0)]
+    plan = {"kind": "sliding", "length": 32, "step": 4, "rate_hz": 100.0, "decide_s": 0.4}
+    monitor = Monitor.suited_to(one, **plan)
+    train, calibration = monitor._share(monitor.plan.cut(one))
+    assert len(train) > 0.8 * len(calibration)
+    check_no_leak(train, calibration, "sample")
+
+
+def test_several_brands_with_few_sessions_each_are_learned_together(arm_recording: Make) -> None:
+    brands = [r for b in ("red", "green", "blue") for r in fleet(arm_recording, b, 7, sessions=2)]
+    monitor = Monitor.suited_to(brands, false_alarm_rate=0.05, length=50).fit(brands)
+    assert monitor.source_ == ["blue", "green", "red"]
+    assert set(monitor.healthy_.index.domain.tolist()) == {"blue", "green", "red"}
+    assert any("3 domains" in line for line in monitor.summary())
+
+
+def test_adapting_measures_the_target_on_healthy_cycles_only(monitor: Monitor, arm_recording: Make) -> None:
+    clean = fleet(arm_recording, "blue", 200)
+    mixed = [*clean, *fleet(arm_recording, "blue", 400, sessions=2, faulty=tuple(range(10)))]
+    broken = [replace(r, values=r.values + 20 * (i >= len(clean)), session=f"t{i}") for i, r in enumerate(mixed)]
+    one, other = monitor.adapt(broken[: len(clean)]), monitor.adapt(broken)
+    assert np.allclose(one.strategy_.normaliser_.mean_, other.strategy_.normaliser_.mean_)
+    assert np.allclose(one.strategy_.normaliser_.scale_, other.strategy_.normaliser_.scale_)
+
+
+def test_adapted_monitor_refuses_the_source(monitor: Monitor, arm_recording: Make) -> None:
+    adapted = monitor.adapt(fleet(arm_recording, "blue", 200))
+    with pytest.raises(UsageError, match="set for blue, not for red"):
+        adapted.score(fleet(arm_recording, "red", 1, sessions=1))
+
+
+def test_one_cycle_a_session_does_not_silence_persistence(arm_recording: Make) -> None:
+    healthy = [arm_recording(seed=s, cycles=1, session=f"s{s}") for s in range(80)]
+    monitor = Monitor.suited_to(healthy, length=50, false_alarm_rate=0.05, persistence="2/3").fit(healthy)
+    worn = [arm_recording(seed=500 + s, cycles=1, session=f"t{s}", faulty=(0,)) for s in range(10)]
+    assert len(monitor.score(worn).alarms) == 9
+    assert any("2 of 3" in line for line in monitor.summary())
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"persistence": "5/2"}, {"persistence": "2"}, {"false_alarm_rate": 0.0}, {"false_alarm_rate": 1.0}]
+)
+def test_bad_settings_are_refused_before_anything_is_learned(arm_recording: Make, wrong: dict[str, object]) -> None:
+    with pytest.raises(UsageError):
+        Monitor.suited_to([arm_recording()], **wrong)

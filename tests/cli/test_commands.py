@@ -78,6 +78,10 @@ def test_too_few_healthy_cycles_is_said_and_nothing_is_called_healthy(fleet: Pat
         (["fit", "DATA", "--model", "m", "--detector", "mahalonobis"], 2, "mahalanobis"),
         (["fit", "DATA", "--model", "m", "--persistence", "3"], 2, "k/n"),
         (["fit", "DATA", "--model", "m", "--channels", "volts/J"], 2, "no channel name"),
+        (["inspect", "nowhere.csv", "--suggest"], 3, "nowhere.csv"),
+        (["inspect", "DATA", "--suggest"], 3, "Remedy"),
+        (["fit", "DATA", "--model", "DATA/s0.parquet"], 3, "s0.parquet"),
+        (["fit", "DATA", "--model", "m", "--persistence", "5/2"], 2, "1 <= k <= n"),
         (["study", "nothing"], 2, "collision"),
         (["study", "collision"], 2, "--data: field required"),
         (["study", "collision", "--dta", "x"], 2, "--data, --seeds, --quick"),
@@ -92,7 +96,7 @@ def test_bad_calls_end_in_one_clear_line(
     fleet: Path, words: list[str], code: int, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    said = run(*[fleet / "red" if word == "DATA" else word for word in words], code=code)
+    said = run(*[word.replace("DATA", str(fleet / "red")) for word in words], code=code)
     assert "Error:" in said
     assert says in said
     assert "Traceback" not in said

@@ -12,7 +12,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, clone
 
 from jointwatch.alarms.baseline_guard import BaselineGuard, GuardReport
-from jointwatch.alarms.conformal import ConformalThreshold
+from jointwatch.alarms.conformal import ConformalThreshold, cycles_to_alarm
 from jointwatch.alarms.persistence import Persistence
 from jointwatch.core import Alarm, Index, Recording, Scores, Windows, catalog
 from jointwatch.core.errors import NotEnoughData, UsageError
@@ -21,6 +21,7 @@ from jointwatch.windows.plan import WindowPlan
 
 __all__ = ["Monitor"]
 
+_BLOCKS = 10  # into which overlapping decisions of a domain are divided
 _SESSIONS_TO_HOLD_OUT = 4  # with fewer sessions whole ones cannot be spared for the threshold
 
 
@@ -53,13 +54,15 @@ class Monitor(BaseEstimator):
     plan : how windows are cut.
     strategy : a transfer strategy around a detector; both are cloned.
     false_alarm_rate : stated rate per decided cycle.
-    persistence : (k, n): an alarm needs k of the last n cycles of a unit past the threshold.
+    persistence : (k, n): an alarm needs k of the last n cycles of a unit past the threshold, within a session, or
+        across sessions where these are shorter than n cycles.
     calibration_share : share of the healthy cycles that set the threshold and are never trained on.
     exclude_odd : leave the odd cycles that the guard names out of the threshold. The guarantee then holds
         on condition that they were rightly left out.
 
     Attributes: `strategy_`, `threshold_` (None where there were not enough healthy cycles, then `shortage_` says
-    how many more are needed), `guard_`, `healthy_` (calibration windows, for healthy bands), `facts_`.
+    how many more are needed), `guard_`, `healthy_` (calibration windows, for healthy bands),
+    `known_cycles_` (names of all cycles that were learned from or set the threshold), `facts_`.
     """
 
     def __init__(
@@ -104,49 +107,64 @@ class Monitor(BaseEstimator):
         plan = WindowPlan.suited_to(recordings, channels=channels, kind=kind, **settings)
         chosen = catalog.load("transfer", strategy)(catalog.load("detectors", detector)())
         chosen.set_params(floor_share=1.0 if one_scale else chosen.floor_share)
-        return cls(
+        monitor = cls(
             plan,
             chosen,
             false_alarm_rate=false_alarm_rate,
             persistence=(int(match[1]), int(match[2])),
             exclude_odd=exclude_odd,
         )
+        monitor._require_valid()
+        return monitor
 
     def fit(self, recordings: Sequence[Recording]) -> Self:
         """Learn from one or several source robots. Cycles without a label are taken as healthy and counted.
 
         Errors: `NotEnoughData` if there are too few healthy cycles to learn from.
         """
-        windows, unlabelled = self._healthy_and_labelled(recordings)
+        self._require_valid()
+        windows = self.plan.cut(recordings)
         train, calibration = self._share(windows)
-        self.strategy_ = clone(self.strategy).fit(train)
+        self.strategy_ = clone(self.strategy).fit(_as_healthy(train))
         self.source_ = sorted(set(windows.index.domain.tolist()))
         self.target_ = self.source_
-        self._calibrate(train, calibration, unlabelled)
+        self._calibrate(windows, train, calibration)
         return self
 
     def adapt(self, recordings: Sequence[Recording]) -> Monitor:
-        """A new monitor for a target robot, from recordings of it that are mostly healthy.
+        """A new monitor for a target robot, from recordings of it.
 
-        The strategy may use the labels of the training part; the threshold rests on the rest.
+        The strategy measures the target on cycles that are healthy or unlabelled, and may use the labels of those of
+        its training part that have one; the threshold rests on the rest.
         """
         if not hasattr(self, "strategy_"):
             raise UsageError("the monitor must be fitted on a source before it is adapted")
         adapted = copy.deepcopy(self)
-        windows, unlabelled = adapted._healthy_and_labelled(recordings)
+        windows = self.plan.cut(recordings)
         train, calibration = adapted._share(windows)
-        adapted.strategy_ = adapted.strategy_.adapt(train, labelled=train)
+        labelled = train[train.index.label != "uncertain"]
+        healthy = _as_healthy(train).normal()
+        adapted.strategy_ = adapted.strategy_.adapt(healthy, labelled=labelled if len(labelled) else None)
         adapted.target_ = sorted(set(windows.index.domain.tolist()))
-        adapted._calibrate(train, calibration, unlabelled)
+        adapted._calibrate(windows, train, calibration)
         return adapted
 
     def score(self, recordings: Sequence[Recording]) -> Verdict:
-        """Scores, p-values and alarms for recordings of the robots the monitor is ready for."""
+        """Scores, p-values and alarms for recordings of the robots the monitor is ready for.
+
+        Errors: `UsageError` for a domain that the threshold was not set for: adapt first.
+        """
         if not hasattr(self, "strategy_"):
             raise UsageError("the monitor must be fitted before it scores")
         windows = self.plan.cut(recordings)
         if len(windows) == 0:
             raise NotEnoughData("scoring", needed=1, have=0, unit=f"windows (skipped: {dict(windows.skipped)})")
+        unknown = sorted(set(windows.index.domain.tolist()) - set(self.target_))
+        if unknown:
+            raise UsageError(
+                f"the threshold was set for {', '.join(self.target_)}, not for {', '.join(unknown)}; "
+                "adapt the model first"
+            )
         scores = self.strategy_.detect(windows)
         cycles = scores.by_cycle()
         if self.threshold_ is None:
@@ -169,41 +187,71 @@ class Monitor(BaseEstimator):
             lines.append(f"{facts['unlabelled_taken_as_healthy']} unlabelled cycles were taken as healthy")
         if facts["skipped"]:
             lines.append("windows left out: " + ", ".join(f"{n} {why}" for why, n in facts["skipped"].items()))
+        if facts["pooled_domains"] > 1:
+            lines.append(
+                f"one threshold for {facts['pooled_domains']} domains: the stated rate holds for them together"
+            )
+        if self.persistence != (1, 1):
+            lines.append(self.persistence_words())
         for cycle in self.guard_.odd:
             fate = "left out of the threshold" if self.exclude_odd else "still in the threshold (--exclude-odd)"
             lines.append(f"odd healthy cycle {cycle.cycle}: {cycle.reason}; {fate}")
         lines.append(self.shortage_ or f"threshold {self.threshold_.threshold_:.4g} at {self.false_alarm_rate:.2%}")  # type: ignore[union-attr]
         return lines
 
-    def _healthy_and_labelled(self, recordings: Sequence[Recording]) -> tuple[Windows, int]:
-        windows = self.plan.cut(recordings)
-        self.skipped_ = dict(windows.skipped)
-        unlabelled = windows.index.label == "uncertain"
-        label = np.where(unlabelled, "normal", windows.index.label)
-        count = len(set(windows.index.cycle[unlabelled].tolist()))
-        return replace(windows, index=Index(**{**windows.index.columns(), "label": label})), count
+    def persistence_words(self) -> str:
+        """What persistence does to the false-alarm rate, with a warning where neighbouring decisions are correlated."""
+        k, n = self.persistence
+        rate = Persistence(k, n).false_alarm_rate(self.false_alarm_rate)
+        words = f"{k} of {n} decisions must pass: about {rate:.2g} false alarms a decision if they are independent"
+        try:
+            found = Persistence(k, n).expected_rate(self.calibration_scores_, self.false_alarm_rate)
+        except NotEnoughData:
+            return words
+        return found.warning or words
+
+    def _require_valid(self) -> None:
+        if not 0 < self.calibration_share < 1:
+            raise UsageError(f"calibration_share is between 0 and 1, got {self.calibration_share}")
+        cycles_to_alarm(self.false_alarm_rate)
+        Persistence(*self.persistence).init()
 
     def _share(self, windows: Windows) -> tuple[Windows, Windows]:
-        """(training, calibration): no cycle on both sides; whole sessions where there are enough of them."""
-        healthy = windows.index.label == "normal"
-        whose, names = "session", windows.index.session
-        if len(set(names[healthy].tolist())) < _SESSIONS_TO_HOLD_OUT:
-            whose, names = "cycle", windows.index.cycle
-        groups = list(dict.fromkeys(names[healthy].tolist()))
-        if len(groups) < 2:
-            raise NotEnoughData("learning and a threshold", needed=2, have=len(groups), unit="healthy cycles")
-        # every k-th group, so that slow drift is on both sides alike
-        position = np.floor(np.arange(len(groups)) * self.calibration_share)
-        chosen = {
-            g
-            for g, before, after in zip(groups, position, [*position[1:], position[-1] + 1], strict=True)
-            if after > before
-        }
-        held = healthy & np.isin(names, list(chosen))
-        self.held_out_by_ = whose
-        return windows[~held & ~_touching(windows.index, held)], windows[held]
+        """(training, calibration): no cycle and no sample on both sides, each domain shared by itself.
 
-    def _calibrate(self, train: Windows, calibration: Windows, unlabelled: int) -> None:
+        Whole sessions are held out where a domain has enough of them, else cycles, every k-th, so that slow drift is
+        on both sides alike; decisions that overlap their neighbours are held out in blocks of several.
+        """
+        index = windows.index
+        healthy = index.label != "anomalous"
+        sessions = np.char.add(np.char.add(index.unit, "/"), index.session)
+        held = np.zeros(len(windows), bool)
+        by = set()
+        for domain in np.unique(index.domain):
+            rows = np.flatnonzero(healthy & (index.domain == domain))
+            names, block = sessions[rows], 1
+            whole = len(np.unique(names)) >= _SESSIONS_TO_HOLD_OUT
+            if not whole:
+                names = index.cycle[rows]
+                block = 1 if self.plan.decide_s is None else -(-len(np.unique(names)) // _BLOCKS)
+            groups = {name: i // block for i, name in enumerate(dict.fromkeys(names.tolist()))}
+            if len(set(groups.values())) < 2:
+                raise NotEnoughData(
+                    f"learning {domain} and a threshold", needed=2, have=len(groups), unit="healthy cycles"
+                )
+            number = np.array([groups[name] for name in names.tolist()])
+            # group i is held out if the running share passes a whole number there
+            held[rows] = np.floor((number + 1) * self.calibration_share) > np.floor(number * self.calibration_share)
+            if not held[rows].any():
+                held[rows] = number == number.max()
+            by.add("session" if whole else "cycle")
+        self.held_out_by_ = " or ".join(sorted(by, reverse=True))
+        train = windows[~held & ~_touching(index, held)]
+        if not (train.index.label != "anomalous").any():
+            raise NotEnoughData("learning beside a threshold", needed=1, have=0, unit="healthy windows to learn from")
+        return train, _as_healthy(windows[held])
+
+    def _calibrate(self, windows: Windows, train: Windows, calibration: Windows) -> None:
         cycles = self.strategy_.detect(calibration).by_cycle()
         self.guard_: GuardReport = BaselineGuard().check(cycles)
         odd = {cycle.cycle for cycle in self.guard_.odd}
@@ -217,21 +265,23 @@ class Monitor(BaseEstimator):
             self.threshold_, self.shortage_ = None, str(error)
         self.calibration_scores_ = cycles
         self.healthy_ = calibration
+        self.known_cycles_ = np.unique(windows.index.cycle)
         self.facts_: dict[str, Any] = {
             "calibration_cycles": len(cycles),
             "training_windows": len(train),
-            "unlabelled_taken_as_healthy": unlabelled,
+            "unlabelled_taken_as_healthy": len(np.unique(windows.index.cycle[windows.index.label == "uncertain"])),
             "odd_cycles": sorted(odd),
             "odd_excluded": bool(self.exclude_odd and odd),
             "held_out_by": self.held_out_by_,
-            "skipped": dict(self.skipped_),
+            "skipped": dict(windows.skipped),
+            "pooled_domains": len(self.target_),
         }
 
     def _alarms(self, cycles: Scores, p_values: np.ndarray, passed: np.ndarray) -> tuple[Alarm, ...]:
         assert self.threshold_ is not None
         index = cycles.index
         alarms = []
-        for row in np.flatnonzero(Persistence(*self.persistence).apply(passed, index)):
+        for row in np.flatnonzero(self._persistence(index).apply(passed, index)):
             parts = cycles.contributions
             channel = None if parts is None else cycles.channels[int(parts[row].argmax())]
             alarms.append(
@@ -251,6 +301,18 @@ class Monitor(BaseEstimator):
                 )
             )
         return tuple(alarms)
+
+    def _persistence(self, index: Index) -> Persistence:
+        """Flags count within a session, unless sessions are too short to ever hold n cycles: then across them."""
+        k, n = self.persistence
+        _, count = np.unique(np.char.add(np.char.add(index.unit, "/"), index.session), return_counts=True)
+        return Persistence(k, n, reset_on_session=bool(np.median(count) >= n))
+
+
+def _as_healthy(windows: Windows) -> Windows:
+    """Windows without a label said to be normal."""
+    label = np.where(windows.index.label == "uncertain", "normal", windows.index.label)
+    return replace(windows, index=replace(windows.index, label=label))
 
 
 def _touching(index: Index, held: np.ndarray) -> np.ndarray:

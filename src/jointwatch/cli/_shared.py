@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.console import Console
@@ -22,7 +22,20 @@ from jointwatch.core.errors import (
     UsageError,
 )
 
-__all__ = ["EXIT_CODES", "command", "console", "errors", "progress", "read", "written"]
+if TYPE_CHECKING:
+    from jointwatch.alarms.monitor import Monitor
+
+__all__ = [
+    "EXIT_CODES",
+    "command",
+    "console",
+    "errors",
+    "load_monitor",
+    "progress",
+    "read",
+    "writable_folder",
+    "written",
+]
 
 console = Console()
 errors = Console(stderr=True)
@@ -47,6 +60,12 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
             errors.print("[bold red]Error:[/]", end=" ")
             errors.print(str(error), markup=False, highlight=False, soft_wrap=True)
             raise typer.Exit(next(code for base, code in EXIT_CODES.items() if isinstance(error, base))) from None
+        except OSError as error:
+            errors.print("[bold red]Error:[/]", end=" ")
+            errors.print(
+                f"{error.filename}: {error.strerror}. Remedy: give another path.", markup=False, soft_wrap=True
+            )
+            raise typer.Exit(EXIT_CODES[InputError]) from None
         except KeyboardInterrupt:
             errors.print("[yellow]Stopped.[/] Finished steps are kept where the command can be resumed.")
             raise typer.Exit(130) from None
@@ -83,6 +102,23 @@ def read(path: Path, columns: Path | None = None) -> list[Recording]:
     for line in reading.summary():
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     return found
+
+
+def load_monitor(folder: Path) -> Monitor:
+    """The stored monitor; any other stored model is refused."""
+    from jointwatch.alarms.monitor import Monitor
+    from jointwatch.bundle import load
+
+    found = load(folder)
+    if not isinstance(found, Monitor):
+        raise ModelFileError(f"{folder} holds a {type(found).__name__}, not a monitor as `jointwatch fit` writes it")
+    return found
+
+
+def writable_folder(folder: Path) -> Path:
+    """The folder, made if absent: better to fail before the work than after it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def written(path: Path) -> None:

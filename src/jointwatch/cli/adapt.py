@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from jointwatch.cli._shared import command, console, read, written
+from jointwatch.cli._shared import command, console, load_monitor, read, writable_folder, written
 
 __all__ = ["adapt"]
 
@@ -20,9 +20,10 @@ def adapt(
     columns: Annotated[Path | None, typer.Option(help="Column map (YAML) for CSV or HDF5.")] = None,
 ) -> None:
     """Carry a fitted model to another robot; the first model stays as it is."""
-    from jointwatch.bundle import load, save
+    from jointwatch.bundle import save
 
-    monitor = load(model)
+    monitor = load_monitor(model)
+    writable_folder(out)
     recordings = read(path, columns)
     with console.status("adapting"):
         adapted = monitor.adapt(recordings)

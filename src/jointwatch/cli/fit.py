@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from jointwatch.cli._shared import command, console, read, written
+from jointwatch.cli._shared import command, console, read, writable_folder, written
 
 __all__ = ["fit"]
 
@@ -45,6 +45,7 @@ def fit(
     from jointwatch.bundle import save
 
     recordings = read(path, columns)
+    writable_folder(model)
     settings = {"length": length, "rate_hz": rate_hz, "step": step, "decide_s": decide_s, "domain": domain}
     monitor = Monitor.suited_to(
         recordings,

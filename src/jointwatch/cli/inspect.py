@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from jointwatch.cli._shared import command, console, progress, written
+from jointwatch.cli._shared import command, console, progress, writable_folder, written
 
 __all__ = ["inspect"]
 
@@ -35,8 +35,10 @@ def inspect(
         inspection = Inspection.of(reading)
     print_inspection(inspection, console)
     if html:
+        writable_folder(html.parent)
         html.write_text(render_inspection(inspection), encoding="utf-8")
         written(html)
     if as_json:
+        writable_folder(as_json.parent)
         as_json.write_text(json.dumps(inspection.to_dict(), indent=1, allow_nan=False), encoding="utf-8")
         written(as_json)

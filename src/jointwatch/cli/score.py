@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from jointwatch.cli._shared import command, console, read, written
+from jointwatch.cli._shared import command, console, load_monitor, read, written
 
 __all__ = ["score"]
 
@@ -20,10 +20,9 @@ def score(
     columns: Annotated[Path | None, typer.Option(help="Column map (YAML) for CSV or HDF5.")] = None,
 ) -> None:
     """Score recordings, raise alarms, and write scores.parquet, alarms.json and report.html."""
-    from jointwatch.bundle import load
     from jointwatch.reports.verdict import write_verdict
 
-    monitor = load(model)
+    monitor = load_monitor(model)
     recordings = read(path, columns)
     with console.status("scoring"):
         verdict = monitor.score(recordings)

@@ -37,6 +37,8 @@ def report_of(monitor: Monitor, verdict: Verdict, recordings: Sequence[Recording
     notes = [f"{count} calibration windows left out: {why}" for why, count in facts["skipped"].items()]
     if facts["unlabelled_taken_as_healthy"]:
         notes.append(f"{facts['unlabelled_taken_as_healthy']} unlabelled cycles were taken as healthy")
+    if monitor.persistence != (1, 1):
+        notes.append(monitor.persistence_words())
     if monitor.threshold_ is not None:
         notes.append(str(monitor.threshold_.realised_rate()))
     robots = {recording.robot.unit: recording.robot for recording in recordings}
@@ -75,7 +77,9 @@ def report_of(monitor: Monitor, verdict: Verdict, recordings: Sequence[Recording
 
 
 def _measured(monitor: Monitor, verdict: Verdict) -> MeasuredRate | None:
-    healthy = verdict.cycle_scores.index.label == "normal"
+    """Counted on cycles labelled normal that the monitor has not seen before."""
+    index = verdict.cycle_scores.index
+    healthy = (index.label == "normal") & ~np.isin(index.cycle, monitor.known_cycles_)
     if monitor.threshold_ is None or not healthy.any():
         return None
     return monitor.threshold_.confirm(verdict.cycle_scores.take(healthy))
