@@ -28,7 +28,7 @@ class Cnn1d(Network):
     filters, kernels : one entry a layer; kernels are odd numbers of samples.
     dropout : share of embedding values dropped before the classifier while training.
 
-    Source: the shared encoder of domain-adversarial and batch-norm transfer across cobot brands (docs/models.md);
+    Source: the shared encoder of domain-adversarial and batch-norm transfer across cobot brands (docs/transfer.md);
     the shape is that of the fully convolutional network of Wang, Yan & Oates (IJCNN 2017).
 
     >>> _ = torch.manual_seed(0)
