@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from jointwatch.alarms.monitor import Monitor
-from jointwatch.core import Recording
+from jointwatch.core import Condition, Label, Recording
 from jointwatch.core.errors import NotEnoughData, UsageError
 from jointwatch.windows.splits import check_no_leak
 
@@ -165,3 +165,17 @@ def test_one_cycle_a_session_does_not_silence_persistence(arm_recording: Make) -
 def test_bad_settings_are_refused_before_anything_is_learned(arm_recording: Make, wrong: dict[str, object]) -> None:
     with pytest.raises(UsageError):
         Monitor.suited_to([arm_recording()], **wrong)
+
+
+def test_uncertain_cycles_with_a_suspected_fault_are_not_learned_from(arm_recording: Make) -> None:
+    healthy = fleet(arm_recording, "red", 0)
+    pushed = arm_recording(seed=50, cycles=10, brand="red", unit="red-1", session="push")
+    pushed = replace(
+        pushed,
+        cycles=tuple(replace(c, condition=Condition(Label.UNCERTAIN, "hand_push")) for c in pushed.cycles),
+        values=pushed.values * 3,
+    )
+    monitor = Monitor.suited_to(healthy, length=50, false_alarm_rate=0.05).fit([*healthy, pushed])
+    assert monitor.facts_["suspected_left_out"] == 10
+    assert not any("push" in cycle for cycle in monitor.known_cycles_.tolist())
+    assert any("10 cycles with a suspected fault" in line for line in monitor.summary())

@@ -123,7 +123,7 @@ class Monitor(BaseEstimator):
         Errors: `NotEnoughData` if there are too few healthy cycles to learn from.
         """
         self._require_valid()
-        windows = self.plan.cut(recordings)
+        windows = self._trusted(recordings)
         train, calibration = self._share(windows)
         self.strategy_ = clone(self.strategy).fit(_as_healthy(train))
         self.source_ = sorted(set(windows.index.domain.tolist()))
@@ -140,7 +140,7 @@ class Monitor(BaseEstimator):
         if not hasattr(self, "strategy_"):
             raise UsageError("the monitor must be fitted on a source before it is adapted")
         adapted = copy.deepcopy(self)
-        windows = self.plan.cut(recordings)
+        windows = adapted._trusted(recordings)
         train, calibration = adapted._share(windows)
         labelled = train[train.index.label != "uncertain"]
         healthy = _as_healthy(train).normal()
@@ -185,6 +185,8 @@ class Monitor(BaseEstimator):
         ]
         if facts["unlabelled_taken_as_healthy"]:
             lines.append(f"{facts['unlabelled_taken_as_healthy']} unlabelled cycles were taken as healthy")
+        if facts["suspected_left_out"]:
+            lines.append(f"{facts['suspected_left_out']} cycles with a suspected fault were left out")
         if facts["skipped"]:
             lines.append("windows left out: " + ", ".join(f"{n} {why}" for why, n in facts["skipped"].items()))
         if facts["pooled_domains"] > 1:
@@ -215,6 +217,13 @@ class Monitor(BaseEstimator):
             raise UsageError(f"calibration_share is between 0 and 1, got {self.calibration_share}")
         cycles_to_alarm(self.false_alarm_rate)
         Persistence(*self.persistence).init()
+
+    def _trusted(self, recordings: Sequence[Recording]) -> Windows:
+        """Windows that may be learned from: uncertain ones with a fault named are neither healthy nor labelled."""
+        windows = self.plan.cut(recordings)
+        suspected = (windows.index.label == "uncertain") & (windows.index.fault != "")
+        self.suspected_ = len(np.unique(windows.index.cycle[suspected]))
+        return replace(windows[~suspected], skipped=windows.skipped)
 
     def _share(self, windows: Windows) -> tuple[Windows, Windows]:
         """(training, calibration): no cycle and no sample on both sides, each domain shared by itself.
@@ -273,6 +282,7 @@ class Monitor(BaseEstimator):
             "odd_cycles": sorted(odd),
             "odd_excluded": bool(self.exclude_odd and odd),
             "held_out_by": self.held_out_by_,
+            "suspected_left_out": self.suspected_,
             "skipped": dict(windows.skipped),
             "pooled_domains": len(self.target_),
         }
