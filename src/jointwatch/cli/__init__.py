@@ -10,6 +10,7 @@ from jointwatch.cli.demo import demo
 from jointwatch.cli.fit import fit
 from jointwatch.cli.inspect import inspect
 from jointwatch.cli.score import score
+from jointwatch.cli.simulate import simulate
 from jointwatch.cli.study import SETTINGS, study
 
 __all__ = ["app"]
@@ -21,6 +22,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for function in (inspect, fit, adapt, score, catalog, demo):
+for function in (inspect, fit, adapt, score, simulate, catalog, demo):
     app.command()(function)
 app.command(context_settings=SETTINGS)(study)

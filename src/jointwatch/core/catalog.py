@@ -1,6 +1,6 @@
 """What exists at each stage, read from the file names: adding a file is all it takes.
 
-A stage is a package of `jointwatch` (`recordings`, `detectors`, `transfer` ...). Every module in it is one
+A stage is a package of `jointwatch` (`recordings`, `detectors`, `simulation/faults` ...). Every module in it is one
 entry, named by its stem, except `base` and names that start with an underscore. The module's `__all__` holds
 exactly one name: the entry.
 """
@@ -16,11 +16,23 @@ from jointwatch.core.errors import MissingExtra, UsageError
 
 __all__ = ["STAGES", "describe", "load", "names"]
 
-STAGES = ("recordings", "features", "models", "transfer", "detectors", "alarms", "studies")
+_FOLDERS = {
+    "recordings": "recordings",
+    "tasks": "simulation.tasks",
+    "faults": "simulation.faults",
+    "features": "features",
+    "models": "models",
+    "transfer": "transfer",
+    "detectors": "detectors",
+    "alarms": "alarms",
+    "studies": "studies",
+}
+STAGES = tuple(_FOLDERS)
 
 # Which extra brings a module that is not part of the core install.
 _EXTRAS = {
     "torch": "learn",
+    "numba": "sim",
     "h5py": "io",
     "mcap": "io",
     "mcap_ros2": "io",
@@ -58,21 +70,23 @@ def load(stage: str, name: str) -> Any:
     if name not in _files(stage):
         raise UsageError(f"no {stage} entry {name!r}; there are {', '.join(names(stage))}")
     try:
-        module = importlib.import_module(f"jointwatch.{stage}.{name}")
+        module = importlib.import_module(f"jointwatch.{_FOLDERS[stage]}.{name}")
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
         if missing in _EXTRAS:
             raise MissingExtra(missing, extra=_EXTRAS[missing]) from error
         raise
     if len(module.__all__) != 1:
-        raise UsageError(f"jointwatch.{stage}.{name} must name one entry in __all__, it names {module.__all__}")
+        raise UsageError(
+            f"jointwatch.{_FOLDERS[stage]}.{name} must name one entry in __all__, it names {module.__all__}"
+        )
     return getattr(module, module.__all__[0])
 
 
 def _files(stage: str) -> dict[str, Any]:
     if stage not in STAGES:
         raise UsageError(f"no stage {stage!r}; there are {', '.join(STAGES)}")
-    folder = importlib.resources.files(f"jointwatch.{stage}")
+    folder = importlib.resources.files(f"jointwatch.{_FOLDERS[stage]}")
     return {
         file.name[:-3]: file
         for file in folder.iterdir()

@@ -1,0 +1,18 @@
+"""How far a fault goes on one specimen."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.random import Generator
+
+from jointwatch.simulation.difficulty import difficulty
+
+__all__ = ["ARCMIN", "ARCSEC", "scatter"]
+
+ARCSEC = np.pi / 180 / 3600
+ARCMIN = 60 * ARCSEC
+
+
+def scatter(law: Generator, *shape: int) -> np.ndarray:
+    """Lognormal factors about 1: no two specimens follow a law alike."""
+    return np.exp(difficulty().law_sigma * law.standard_normal(shape))

@@ -1,0 +1,34 @@
+"""Play between motor and link."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from numpy.random import Generator
+
+from jointwatch.simulation.faults._law import ARCMIN
+from jointwatch.simulation.faults.base import Fault
+from jointwatch.simulation.motion import Motion
+from jointwatch.simulation.plant import Plant
+
+__all__ = ["Backlash"]
+
+
+class Backlash(Fault):
+    """A dead zone of the torsion, up to 3-6 arcmin."""
+
+    scope: ClassVar[str] = "joint"
+
+    def _apply(
+        self,
+        plant: Plant,
+        motion: Motion,
+        joint: int,
+        severity: float,
+        law: Generator,
+        chance: Generator,
+        *,
+        cycles: tuple[int, ...],
+    ) -> tuple[Plant, Motion]:
+        plant.drives.backlash_rad[joint - 1] += law.uniform(3.0, 6.0) * ARCMIN * severity
+        return plant, motion

@@ -1,0 +1,40 @@
+"""A base that gives way: loose feet, a light stand."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from numpy.random import Generator
+
+from jointwatch.simulation.faults.base import Fault
+from jointwatch.simulation.motion import Motion
+from jointwatch.simulation.plant import BaseMode, Plant
+
+__all__ = ["BaseWobble"]
+
+
+class BaseWobble(Fault):
+    """The base swings horizontally, softer with severity: 16 to 6 Hz, damping ratio 0.02-0.1, on a stand of 40-120
+    kg.
+    """
+
+    scope: ClassVar[str] = "robot"
+
+    def _apply(
+        self,
+        plant: Plant,
+        motion: Motion,
+        joint: int,
+        severity: float,
+        law: Generator,
+        chance: Generator,
+        *,
+        cycles: tuple[int, ...],
+    ) -> tuple[Plant, Motion]:
+        frequency = 16.0 - 10.0 * severity
+        plant.base = BaseMode(
+            (frequency * law.uniform(0.85, 1.0), frequency * law.uniform(0.85, 1.0)),
+            (law.uniform(0.02, 0.1), law.uniform(0.02, 0.1)),
+            law.uniform(40.0, 120.0),
+        )
+        return plant, motion

@@ -1,0 +1,47 @@
+"""A clock that is set forward and then held back until it is right again."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from numpy.random import Generator
+
+from jointwatch.simulation.faults._schedule import reach, schedule
+from jointwatch.simulation.faults.base import Fault
+from jointwatch.simulation.motion import Motion
+from jointwatch.simulation.plant import Plant
+
+__all__ = ["ClockStep"]
+
+_BEGINS = (0.1, 0.5)  # share of the cycle that is over when the clock is set
+
+
+class ClockStep(Fault):
+    """Within each struck cycle the time stamps jump ahead, by about a second at severity 1 and by half of what is left
+    of the cycle at most; until the cycle ends they run slow, so that the cycles after it are in time.
+
+    >>> from jointwatch.core import catalog
+    >>> catalog.load("faults", "clock_step").episodic
+    True
+    """
+
+    scope: ClassVar[str] = "telemetry"
+    episodic: ClassVar[bool] = True
+
+    def _apply(
+        self,
+        plant: Plant,
+        motion: Motion,
+        joint: int,
+        severity: float,
+        law: Generator,
+        chance: Generator,
+        *,
+        cycles: tuple[int, ...],
+    ) -> tuple[Plant, Motion]:
+        ahead = severity * reach(law)
+        for at in cycles:
+            cycle = motion.cycles[at]
+            start_s = cycle.start_s + chance.uniform(*_BEGINS) * (cycle.stop_s - cycle.start_s)
+            schedule(plant, "clock_step", (start_s, cycle.stop_s), ahead)
+        return plant, motion

@@ -1,0 +1,37 @@
+"""Loose flange bolts or a slack belt: the joint gets soft, with play and a low mode of its own."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from numpy.random import Generator
+
+from jointwatch.simulation.faults._law import ARCMIN
+from jointwatch.simulation.faults.base import Fault
+from jointwatch.simulation.motion import Motion
+from jointwatch.simulation.plant import Plant
+
+__all__ = ["Loosening"]
+
+
+class Loosening(Fault):
+    """Stiffness -30..-60 %, play of 0.5-2 arcmin, damping -40 % at the end."""
+
+    scope: ClassVar[str] = "joint"
+
+    def _apply(
+        self,
+        plant: Plant,
+        motion: Motion,
+        joint: int,
+        severity: float,
+        law: Generator,
+        chance: Generator,
+        *,
+        cycles: tuple[int, ...],
+    ) -> tuple[Plant, Motion]:
+        d, j = plant.drives, joint - 1
+        d.stiffness[j] *= 1 - law.uniform(0.3, 0.6) * severity
+        d.backlash_rad[j] += law.uniform(0.5, 2.0) * ARCMIN * severity
+        d.damping[j] *= 1 - 0.4 * severity
+        return plant, motion

@@ -1,0 +1,70 @@
+"""A part of the wrong weight, or gripped off its middle."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import ClassVar
+
+import numpy as np
+from numpy.random import Generator
+
+from jointwatch.simulation.faults.base import Fault
+from jointwatch.simulation.motion import Load, Motion
+from jointwatch.simulation.plant import Plant
+
+__all__ = ["PayloadChange"]
+
+
+class PayloadChange(Fault):
+    """0.05-0.5 kg more or less and 10-50 mm off, in the struck cycles; the controller still believes in the right
+    part.
+    """
+
+    scope: ClassVar[str] = "robot"
+    episodic: ClassVar[bool] = True
+
+    def _apply(
+        self,
+        plant: Plant,
+        motion: Motion,
+        joint: int,
+        severity: float,
+        law: Generator,
+        chance: Generator,
+        *,
+        cycles: tuple[int, ...],
+    ) -> tuple[Plant, Motion]:
+        sign = 1.0 if chance.random() < 0.6 else -1.0
+        extra = sign * (0.05 + chance.uniform(0.3, 0.45) * severity)
+        angle, off = chance.uniform(0, 2 * np.pi), 0.01 + 0.04 * severity * chance.random()
+        loads = motion.loads
+        for cycle in cycles:
+            mark = motion.cycles[cycle]
+            loads = _changed(loads, mark.start_s, mark.stop_s, extra, off * np.cos(angle), off * np.sin(angle))
+        return plant, replace(motion, loads=loads, believed_loads=motion.believed_loads or motion.loads)
+
+
+def _changed(
+    loads: tuple[Load, ...], start_s: float, stop_s: float, extra_kg: float, x_m: float, y_m: float
+) -> tuple[Load, ...]:
+    """Loads with what is carried within the span changed; without a part it is the tool that changes."""
+    lightest = min(load.mass_kg for load in loads)
+    inside = [load for load in loads if start_s <= load.start_s < stop_s]
+    before = [load for load in loads if load.start_s < start_s]
+    after = [load for load in loads if load.start_s >= stop_s]
+    if not inside or inside[0].start_s > start_s:
+        inside.insert(0, replace(before[-1], start_s=start_s))
+    part = [load.mass_kg > lightest for load in inside]
+    changed = [
+        replace(
+            load,
+            mass_kg=max(load.mass_kg + extra_kg, lightest),
+            com_m=(load.com_m[0] + x_m, load.com_m[1] + y_m, load.com_m[2]),
+        )
+        if carried or not any(part)
+        else load
+        for load, carried in zip(inside, part, strict=True)
+    ]
+    if not after or after[0].start_s > stop_s:
+        after.insert(0, replace(inside[-1], start_s=stop_s))
+    return (*before, *changed, *after)

@@ -1,0 +1,44 @@
+"""A link-side torque sensor that drifts, scales wrongly and lags."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from numpy.random import Generator
+
+from jointwatch.simulation.faults.base import Fault
+from jointwatch.simulation.motion import Motion
+from jointwatch.simulation.plant import Plant
+from jointwatch.simulation.robot import RobotModel
+
+__all__ = ["TorqueSensorDrift"]
+
+
+class TorqueSensorDrift(Fault):
+    """Offset, drift, gain error and hysteresis of 0.5-3 % of full scale. Only robots with such sensors."""
+
+    scope: ClassVar[str] = "joint"
+
+    def suits(self, robot: RobotModel, joint: int) -> bool:
+        """Only joints with a torque sensor."""
+        return joint >= 1 and "joint_torque" in robot.telemetry.signals
+
+    def _apply(
+        self,
+        plant: Plant,
+        motion: Motion,
+        joint: int,
+        severity: float,
+        law: Generator,
+        chance: Generator,
+        *,
+        cycles: tuple[int, ...],
+    ) -> tuple[Plant, Motion]:
+        sensor, j = plant.telemetry.sensors["joint_torque"], joint - 1
+        scale = plant.robot.number("limits.torque_nm")[j]
+        sign = 1.0 if law.random() < 0.5 else -1.0
+        sensor.offset[j] += sign * law.uniform(0.005, 0.03) * scale * severity
+        sensor.drift_per_s[j] += sign * law.uniform(0.0, 0.02) * scale * severity / motion.duration_s
+        sensor.gain[j] *= 1 + law.uniform(-0.03, 0.03) * severity
+        sensor.hysteresis[j] += law.uniform(0.005, 0.02) * scale * severity
+        return plant, motion

@@ -1,0 +1,153 @@
+"""One session of one unit, simulated: from its plan to a recording with everything that is true of it."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from jointwatch.core import Condition, Cycle, Event, Label, QualityReport, Recording, catalog
+from jointwatch.core.errors import UsageError
+from jointwatch.simulation._streams import stream
+from jointwatch.simulation.difficulty import difficulty
+from jointwatch.simulation.drivetrain import simulate_drives
+from jointwatch.simulation.faults.base import Fault
+from jointwatch.simulation.fleet import SessionPlan
+from jointwatch.simulation.motion import Motion
+from jointwatch.simulation.plant import Plant
+from jointwatch.simulation.robot import load_robot
+from jointwatch.simulation.tasks.base import load_task
+from jointwatch.simulation.telemetry import observe
+from jointwatch.simulation.trace import Trace
+from jointwatch.simulation.transmission import LEVEL_RAD, static_error
+from jointwatch.simulation.unit import draw_session, draw_unit
+
+__all__ = ["simulate_session"]
+
+_TRIES = 200
+_HALVINGS = 40
+
+
+def simulate_session(plan: SessionPlan) -> Recording:
+    """The recording of a session, with cycles, conditions and events, and `truth`: difficulty version, group, task,
+    temperatures, latent parameters of every drive, static transmission error and its level for every joint.
+
+    The same plan gives the same bytes. Telemetry faults are labelled `uncertain`: they say nothing about a joint.
+
+    >>> from dataclasses import replace
+    >>> from jointwatch.simulation.fleet import plan_fleet
+    >>> from jointwatch.simulation.spec import load_spec
+    >>> plan = replace(plan_fleet(load_spec("m2-drives"))[0], cycles=1)
+    >>> recording = simulate_session(plan)
+    >>> recording.robot.unit == plan.unit, len(recording.cycles), recording.rate_hz
+    (True, 1, 1000.0)
+    """
+    if plan.level is None:
+        unit, severity = _unit(plan.robot, plan.seed, plan.group, plan.unit, 0), plan.severity
+    else:
+        unit, severity = _unit_of_level(plan)
+    here = (plan.seed, plan.group, plan.unit, plan.session)
+    plant = draw_session(unit, stream(*here, "session"))
+    motion = load_task(plan.task, **plan.parameters).motion(plant.robot, plan.cycles, stream(*here, "motion"))
+    if plan.fault:
+        fault: Fault = catalog.load("faults", plan.fault)()
+        law = stream(plan.seed, plan.group, plan.unit, "law", plan.fault, plan.joint)
+        plant, motion = fault.apply(
+            plant, motion, plan.joint, severity, law, stream(*here, "chance"), cycles=plan.struck
+        )
+    trace = simulate_drives(plant, motion, stream(*here, "wander"), rate_hz=plan.rate_hz)
+    return _recording(plan, severity, plant, motion, trace, stream(*here, "telemetry"))
+
+
+@lru_cache(maxsize=8)
+def _unit(robot: str, seed: int, group: str, unit: str, attempt: int) -> Plant:
+    return draw_unit(load_robot(robot), stream(seed, group, unit, "unit", attempt))
+
+
+def _unit_of_level(plan: SessionPlan) -> tuple[Plant, float]:
+    """A specimen that can reach the level, and the severity at which its static error lies there.
+
+    Only drives whose wear goes far get to the high levels; others are passed over, as they would be in a workshop that
+    looks for examples of each level.
+    """
+    assert plan.level is not None
+    rng = stream(plan.seed, plan.group, plan.unit, "level")
+    aim = LEVEL_RAD * (plan.level - 1 + float(rng.uniform(0.1, 0.9)))
+    for attempt in range(_TRIES):
+        unit = _unit(plan.robot, plan.seed, plan.group, plan.unit, attempt)
+        joint = plan.joint or 1
+
+        def error(severity: float, unit: Plant = unit, joint: int = joint) -> float:
+            return static_error(_worn(plan, unit, joint, severity).drives, joint).total_rad
+
+        if error(0.0) <= min(aim, LEVEL_RAD) and error(1.0) >= aim:
+            if not plan.fault:
+                return unit, 0.0
+            low, high = 0.0, 1.0
+            for _ in range(_HALVINGS):
+                middle = (low + high) / 2
+                low, high = (middle, high) if error(middle) < aim else (low, middle)
+            return unit, high
+    raise UsageError(f"no unit of {plan.robot} reaches level {plan.level} by {plan.fault} in {_TRIES} draws")
+
+
+def _worn(plan: SessionPlan, unit: Plant, joint: int, severity: float) -> Plant:
+    fault: Fault = catalog.load("faults", plan.fault)()
+    law = stream(plan.seed, plan.group, plan.unit, "law", plan.fault, joint)
+    rest = np.zeros((1, unit.robot.n_joints))
+    still = Motion(rest, rest, rest)
+    return fault.apply(unit, still, joint, severity, law, stream(plan.seed, "unused"))[0]
+
+
+def _recording(
+    plan: SessionPlan, severity: float, plant: Plant, motion: Motion, trace: Trace, rng: np.random.Generator
+) -> Recording:
+    seen = observe(trace, plant, rng)
+    condition = _condition(plan, severity)
+    healthy = Condition(Label.NORMAL)
+    struck = set(plan.struck) if plan.struck else set(range(len(motion.cycles)))
+    end = min(float(seen.time_s[-1]), motion.duration_s)
+    cycles = [
+        Cycle(mark.start_s, min(mark.stop_s, end), condition if i in struck else healthy, mark.name)
+        for i, mark in enumerate(motion.cycles)
+        if mark.start_s < end
+    ]
+    events = [Event("contact", c.start_s, c.stop_s, condition) for c in plant.contacts]
+    errors = [static_error(plant.drives, joint) for joint in range(1, plant.robot.n_joints + 1)]
+    truth: dict[str, Any] = {
+        "difficulty": difficulty().version,
+        "fleet": plan.fleet,
+        "group": plan.group,
+        "seed": plan.seed,
+        "task": {"name": plan.task, **plan.parameters},
+        "fault": {"name": plan.fault, "joint": plan.joint, "severity": severity, "struck": list(plan.struck)},
+        "ambient_c": plant.ambient_c,
+        "temperature_c": {"start": trace.temperature_c[:, 0].tolist(), "end": trace.temperature_c[:, -1].tolist()},
+        "static_error_rad": [error.total_rad for error in errors],
+        "level": [error.level for error in errors],
+        "telemetry": dict(seen.notes),
+        "latent": plant.drives.to_dict(),
+    }
+    return Recording(
+        seen.time_s,
+        seen.values,
+        seen.channels,
+        plant.robot.fleet_robot(plan.unit),
+        plan.session,
+        cycles=tuple(cycles),
+        events=tuple(sorted(events, key=lambda event: event.start_s)),
+        condition=condition if len(struck) == len(motion.cycles) else Condition(),
+        breaks=seen.breaks,
+        quality=QualityReport(len(seen.time_s)),
+        truth=truth,
+        source=f"{plan.unit}/{plan.session}",
+    )
+
+
+def _condition(plan: SessionPlan, severity: float) -> Condition:
+    if not plan.fault or severity == 0.0:
+        return Condition(Label.NORMAL)
+    scope = catalog.load("faults", plan.fault).scope
+    label = Label.UNCERTAIN if scope == "telemetry" else Label.ANOMALOUS
+    return Condition(label, plan.fault, plan.joint or None, severity)

@@ -1,0 +1,142 @@
+"""What a fleet is, as data: groups of units, their task, sessions and faults."""
+
+from __future__ import annotations
+
+import importlib.resources
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from jointwatch.core import catalog
+from jointwatch.core.errors import InputError, UsageError
+
+__all__ = ["FaultPlan", "FleetSpec", "Group", "load_spec", "presets"]
+
+
+class _Data(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class FaultPlan(_Data):
+    """A kind of fault that faulty sessions of a group may have.
+
+    name : a fault of the catalog. joints : where, empty = any joint that can have it. severity : (low, high) to draw
+    from, or a longer list or a single value to take in turn. levels : instead of a severity, the levels of static
+    transmission error that the units of the group have, one for each unit in turn.
+    """
+
+    name: str
+    joints: tuple[int, ...] = ()
+    severity: tuple[float, ...] = (0.2, 1.0)
+    levels: tuple[int, ...] = ()
+
+    @model_validator(mode="after")
+    def _known(self) -> FaultPlan:
+        if self.name not in catalog.names("faults"):
+            raise ValueError(f"no fault {self.name!r}; there are {', '.join(catalog.names('faults'))}")
+        if not self.severity or not all(0 < s <= 1 for s in self.severity):
+            raise ValueError(f"severity of {self.name} must be above 0 and at most 1")
+        if not all(1 <= level <= 6 for level in self.levels):
+            raise ValueError(f"levels of {self.name} are 1 to 6")
+        return self
+
+
+class Group(_Data):
+    """Units of one robot model with one task.
+
+    robot : name of a robot model, or a YAML file. units, healthy_sessions, faulty_sessions (each per unit), cycles (per
+    session). task : name and fixed parameters. vary : parameter -> (low, high), drawn for every session, healthy or
+    not. faults : dealt out evenly over the faulty sessions. struck : share of the cycles that an episodic fault
+    strikes. rate_hz : steps per second of the integration.
+    """
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_-]+$")
+    robot: str
+    units: int = Field(ge=1)
+    healthy_sessions: int = Field(ge=0)
+    faulty_sessions: int = Field(0, ge=0)
+    cycles: int = Field(ge=1)
+    task: dict[str, Any]
+    vary: dict[str, tuple[float, float]] = {}
+    faults: tuple[FaultPlan, ...] = ()
+    struck: float = Field(0.5, gt=0, le=1)
+    rate_hz: int = 4000
+
+    @model_validator(mode="after")
+    def _complete(self) -> Group:
+        if self.healthy_sessions + self.faulty_sessions == 0:
+            raise ValueError(f"group {self.name} has no sessions")
+        if self.faulty_sessions and not self.faults:
+            raise ValueError(f"group {self.name} has faulty sessions but no faults")
+        if "name" not in self.task:
+            raise ValueError(f"the task of group {self.name} needs a name")
+        return self
+
+
+class FleetSpec(_Data):
+    """A fleet: `name`, `seed` and its groups.
+
+    >>> [group.robot for group in load_spec("demo").groups]
+    ['ur5e', 'crx10ia', 'gofa5', 'iiwa7', 'm1013']
+    """
+
+    name: str
+    seed: int = Field(0, ge=0)
+    groups: tuple[Group, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _distinct(self) -> FleetSpec:
+        names = [group.name for group in self.groups]
+        if len(set(names)) != len(names):
+            raise ValueError(f"names of groups repeat: {', '.join(names)}")
+        return self
+
+    def only(self, groups: tuple[str, ...]) -> FleetSpec:
+        """The fleet with these groups; what they draw stays the same."""
+        unknown = set(groups) - {group.name for group in self.groups}
+        if unknown:
+            raise UsageError(
+                f"{self.name} has no group {', '.join(sorted(unknown))}; "
+                f"there are {', '.join(group.name for group in self.groups)}"
+            )
+        return self.model_copy(update={"groups": tuple(group for group in self.groups if group.name in groups)})
+
+
+def presets() -> tuple[str, ...]:
+    """Names of the fleets that come with the package.
+
+    >>> "m3-fleet" in presets()
+    True
+    """
+    folder = importlib.resources.files("jointwatch.simulation") / "presets"
+    return tuple(sorted(file.name[:-5] for file in folder.iterdir() if file.name.endswith(".yaml")))
+
+
+def load_spec(source: str | Path) -> FleetSpec:
+    """A fleet from a preset's name or a YAML file.
+
+    Errors: `UsageError` for an unknown preset; `InputError` that names the file and key that is wrong.
+    """
+    name = str(source)
+    if name in presets():
+        text = (importlib.resources.files("jointwatch.simulation") / "presets" / f"{name}.yaml").read_text("utf-8")
+    elif name.endswith((".yaml", ".yml")):
+        path = Path(source)
+        if not path.is_file():
+            raise InputError("not found", file=path, remedy="give the path of a fleet file or the name of a preset")
+        text = path.read_text(encoding="utf-8")
+    else:
+        raise UsageError(f"no preset {name!r}; there are {', '.join(presets())}, or give the path of a YAML file")
+    try:
+        return FleetSpec(**yaml.safe_load(text))
+    except (yaml.YAMLError, TypeError) as error:
+        problem = str(error).splitlines()[0]
+        raise InputError(
+            f"is no fleet file ({problem})", file=name, remedy="see `jointwatch simulate --show demo`"
+        ) from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"])) or "fleet"
+        raise InputError(f"{key}: {first['msg']}", file=name, remedy="correct this key") from None
