@@ -1,61 +1,70 @@
-"""The main job on embedded defaults: learn on one robot, carry to another, score, alarm, report."""
+"""The main job on embedded defaults: simulate a mixed fleet, learn on one brand, carry to four others, score, alarm."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from jointwatch.cli._shared import command, console, read, written
-from jointwatch.core.errors import InputError
+from jointwatch.cli._shared import command, console, progress, read, written
+from jointwatch.core import Recording
 
 __all__ = ["demo"]
 
-_DATA = Path(os.environ.get("JOINTWATCH_DATA", Path("..") / "shared" / "data"))
+_LEARNED_ON = "ur5e"
+_FIRST_SESSIONS = 6  # of each robot of the other brands: what a plant has after commissioning
 
 
 @command
 def demo(
-    out: Annotated[Path, typer.Option(help="Folder for the model, scores, alarms and report.")] = Path("out/demo"),
-    data: Annotated[Path, typer.Option(help="Folder with ur10e_innopolis and ur_collisions.")] = _DATA,
+    out: Annotated[Path, typer.Option(help="Folder for the fleet, model, scores, alarms and report.")] = Path(
+        "out/demo"
+    ),
+    jobs: Annotated[int, typer.Option(help="Processes that simulate; -1 = one for each core.")] = -1,
 ) -> None:
-    """Learn normal on a UR10e, carry it to another arm, score its collision runs, and write the report."""
+    """Simulate five brands at one task, learn normal on the UR5e, carry it to the other four, score, alarm, report."""
     from jointwatch.alarms.monitor import Monitor
     from jointwatch.bundle import save
+    from jointwatch.recordings.parquet import Parquet
     from jointwatch.reports.verdict import write_verdict
+    from jointwatch.simulation.produce import produce
+    from jointwatch.simulation.spec import load_spec
 
-    source, target = data / "ur10e_innopolis", data / "ur_collisions"
-    if not (source.is_dir() and target.is_dir()):
-        raise InputError("not found", file=data, remedy="give the folder of the measured recordings with --data DIR")
-    console.rule("1  learn what normal is on the UR10e")
-    learned = read(source)
+    console.rule("1  simulate a small mixed fleet")
+    with progress("simulating") as step:
+        fleet = produce(load_spec("demo"), out / "fleet", Parquet.write, jobs=jobs, progress=step)
+    console.print(f"{fleet.written + fleet.found} sessions: {fleet.folder}", markup=False, highlight=False)
+    console.rule("2  learn what normal is on the UR5e")
+    learned = [recording for recording in read(fleet.folder / _LEARNED_ON) if recording.condition.label == "normal"]
     monitor = Monitor.suited_to(
-        learned,
-        detector="knn",
-        strategy="normalisation",
-        one_scale=True,
-        channels="current.derived/J:innovation",
-        kind="sliding",
-        rate_hz=125.0,
-        length=40,
-        step=5,
-        decide_s=0.4,
-        domain="model",
-        event="contact",
+        learned, detector="knn", channels="effort.derived/J", kind="cycle", domain="unit", false_alarm_rate=0.02
     ).fit(learned)
     for line in monitor.summary():
         console.print(line, markup=False, highlight=False)
-    console.rule("2  carry it to the other arm with its free runs")
-    free = read(target / "Calibration")
-    adapted = monitor.adapt(free)
+    console.rule("3  carry it to the other brands with their first healthy sessions")
+    others = [recording for recording in read(fleet.folder) if not recording.robot.unit.startswith(_LEARNED_ON)]
+    first, later = _first_healthy(others)
+    adapted = monitor.adapt(first)
     for line in adapted.summary():
         console.print(line, markup=False, highlight=False)
     written(save(adapted, out / "model"))
-    console.rule("3  score its collision runs")
-    runs = [recording for recording in read(target) if recording.session.startswith("Drift")]
-    verdict = adapted.score(runs)
-    console.print(f"{len(verdict.alarms)} alarms in {len(verdict.cycle_scores)} decisions")
-    for file in write_verdict(adapted, verdict, runs, out):
+    console.rule("4  score what came later")
+    verdict = adapted.score(later)
+    console.print(f"{len(verdict.alarms)} alarms in {len(verdict.cycle_scores)} cycles")
+    for file in write_verdict(adapted, verdict, later, out):
         written(file)
+
+
+def _first_healthy(recordings: list[Recording]) -> tuple[list[Recording], list[Recording]]:
+    """The first healthy sessions of each unit, and all other recordings."""
+    taken: dict[str, int] = {}
+    first, later = [], []
+    for recording in sorted(recordings, key=lambda recording: (recording.robot.unit, recording.session)):
+        unit = recording.robot.unit
+        if recording.condition.label == "normal" and taken.get(unit, 0) < _FIRST_SESSIONS:
+            taken[unit] = taken.get(unit, 0) + 1
+            first.append(recording)
+        else:
+            later.append(recording)
+    return first, later

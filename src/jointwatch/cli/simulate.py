@@ -39,14 +39,13 @@ def simulate(
             console.print(f"[bold]{name}[/]  {line}", highlight=False)
         return
     fleet = load_spec(spec)
-    if group:
-        fleet = fleet.only(tuple(name.strip() for name in group.split(",")))
     if seed is not None:
         fleet = type(fleet)(**{**fleet.model_dump(), "seed": seed})
     if show:
         console.print(yaml.safe_dump(fleet.model_dump(mode="json"), sort_keys=False), markup=False, highlight=False)
         return
+    groups = [name.strip() for name in group.split(",") if name.strip()]
     with progress("simulating") as step:
-        made = produce(fleet, out or Path("out") / fleet.name, Parquet.write, jobs=jobs, progress=step)
+        made = produce(fleet, out or Path("out") / fleet.name, Parquet.write, groups=groups, jobs=jobs, progress=step)
     kept = f", {made.found} were there already" if made.found else ""
     console.print(f"{made.written} sessions simulated{kept}: {made.folder}", markup=False, highlight=False)

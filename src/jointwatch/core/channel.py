@@ -13,7 +13,8 @@ __all__ = ["Channel", "Joint", "Quantity", "Robot", "Source"]
 
 class Quantity(StrEnum):
     """A physical quantity. `torque` is what the motor gives, seen at the joint's output (N Kt i);
-    `joint_torque` is what a sensor on the link side measures."""
+    `joint_torque` is what a sensor on the link side measures. `effort` is whichever of
+    these a robot reports, for comparing robots that report different ones; it means something only after normalisation."""
 
     POSITION = "position"
     VELOCITY = "velocity"
@@ -25,6 +26,7 @@ class Quantity(StrEnum):
     VOLTAGE = "voltage"
     POSITION_ERROR = "position_error"
     POWER = "power"
+    EFFORT = "effort"
     TCP_POSITION = "tcp_position"
     TCP_ROTATION = "tcp_rotation"
     TCP_FORCE = "tcp_force"
@@ -45,6 +47,7 @@ _UNITS: dict[Quantity, tuple[str, str]] = {  # (revolute, prismatic)
     Quantity.VOLTAGE: ("V", "V"),
     Quantity.POSITION_ERROR: ("rad", "m"),
     Quantity.POWER: ("W", "W"),
+    Quantity.EFFORT: ("1", "1"),
     Quantity.TCP_POSITION: ("m", "m"),
     Quantity.TCP_ROTATION: ("rad", "rad"),
     Quantity.TCP_FORCE: ("N", "N"),

@@ -84,7 +84,7 @@ class Parquet(Reader):
         path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         try:
-            pq.write_table(table, unfinished, compression="zstd")
+            pq.write_table(table, unfinished, compression="zstd", use_dictionary=False, use_byte_stream_split=True)
             os.replace(unfinished, path)
         finally:
             unfinished.unlink(missing_ok=True)

@@ -220,7 +220,7 @@ def integrate(
     )  # fmt: skip
     heat = np.zeros(n)
     # What the joints exchange within a step.
-    transmitted, on_link, push, acceleration = np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n)
+    transmitted, on_link, rub, push, acceleration = np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n)
     motor_cos, motor_sin, link_cos, link_sin = np.empty(n), np.empty(n), np.empty(n), np.empty(n)
     jacobian, flange = np.zeros((3, n)), np.zeros(3)
     touched = np.zeros((max(contacts, 1), 3))
@@ -418,12 +418,10 @@ def integrate(
                 motor[j] += faster * dt
                 motor_cos[j], motor_sin[j] = _turn(c1, s1, p[j, RATIO] * faster * dt)
                 on_link[j] = torque * (1.0 - link_slope)
-                rub = p[j, LINK_FRICTION] * link_speed[j] / (abs(link_speed[j]) + _LINK_SOFTENING_RAD_S)
-                push[j] = on_link[j] - rub - bias[j]
+                push[j] = on_link[j] - bias[j]
                 heat[j] += abs(friction * middle) * dt
                 energy[j, 0] += drive * middle * dt
                 energy[j, 1] += friction * middle * dt
-                energy[j, 2] += rub * link_speed[j] * dt
                 energy[j, 3] += damped * moved
                 energy[j, 4] += slip * moved
                 energy[j, 7] = stored
@@ -459,6 +457,19 @@ def integrate(
                 for i in range(n):
                     faster += inverse_mass[j, i] * push[i]
                 acceleration[j] = faster
+            # Friction at the speed that it leaves, link by link (backward Euler): a light wrist would chatter at rest.
+            for j in range(n):
+                free = link_speed[j] + acceleration[j] * dt
+                size = abs(free)
+                brake = p[j, LINK_FRICTION] * inverse_mass[j, j] * dt + _LINK_SOFTENING_RAD_S - size
+                left = (
+                    2 * size * _LINK_SOFTENING_RAD_S / (brake + sqrt(brake * brake + 4 * size * _LINK_SOFTENING_RAD_S))
+                )
+                rub[j] = p[j, LINK_FRICTION] * left / (left + _LINK_SOFTENING_RAD_S)
+                if free < 0:
+                    rub[j] = -rub[j]
+                for i in range(n):
+                    acceleration[i] -= inverse_mass[i, j] * rub[j]
             if soft_base:
                 for x in range(2):
                     reaction = -force[x]
@@ -473,6 +484,8 @@ def integrate(
                 link_speed[j] += acceleration[j] * dt
                 link[j] += link_speed[j] * dt
                 link_cos[j], link_sin[j] = _turn(link_cos[j], link_sin[j], link_speed[j] * dt)
-                energy[j, 5] += on_link[j] * 0.5 * (before + link_speed[j]) * dt
+                middle = 0.5 * (before + link_speed[j])
+                energy[j, 2] += rub[j] * middle * dt
+                energy[j, 5] += on_link[j] * middle * dt
     for j in range(n):
         energy[j, 6] = 0.5 * p[j, ROTOR] * motor_speed[j] * motor_speed[j]

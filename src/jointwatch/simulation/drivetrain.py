@@ -26,6 +26,9 @@ __all__ = ["simulate_drives"]
 
 _PRESLIDING_RAD = 2e-4  # of the output before friction is fully developed
 _BRISTLE_DAMPING = 0.3  # of the rotor on its bristles
+_STABLE = 0.7  # of the limit of stability that a step may use
+_MOST_SUBSTEPS = 64
+_SPARSE = 25  # every so many samples of the motion suffice to find the lightest link
 
 
 def simulate_drives(
@@ -44,7 +47,8 @@ def simulate_drives(
     Parameters
     ----------
     rng : for the slow wandering of friction; None = none.
-    rate_hz : steps per second, a multiple of 1000; 8000 where play or impacts matter.
+    rate_hz : steps per second, a multiple of 1000; 8000 where play or impacts matter. A link that is too light for
+        this, as a wrist without a tool, gets as many as it needs.
 
     Errors: `UsageError` if motion and robot have different joints, or the result is not finite.
 
@@ -67,7 +71,7 @@ def simulate_drives(
         _disturbance(plant, motion),
         plant.ambient_c,
         plant.drives.temperature_c.astype(np.float64).copy(),
-        rate_hz // 1000,
+        max(rate_hz // 1000, _least_substeps(plant.drives, course.inverse_mass)),
         steps,
         signals,
         energy,
@@ -118,6 +122,20 @@ def _course(plant: Plant, motion: Motion, rng: np.random.Generator | None) -> tu
         np.ascontiguousarray(a, np.float64) for a in (q, qd, qdd, bias, forward, _wander(plant, len(q), rng), inverse)
     ]
     return Course(1.0 / MOTION_RATE_HZ, *arrays), expected
+
+
+def _least_substeps(drives: Drives, inverse_mass: np.ndarray) -> int:
+    """Steps in a slow step that keep the lightest link stable on its spring and damper: explicit steps diverge where
+    the sum of (frequency x step)^2 / 4 and damping rate x step / 2 passes 1."""
+    stiffness = drives.stiffness.max(axis=1) + (drives.hysteresis_nm / drives.hysteresis_rad).sum(axis=1)
+    root = np.sqrt(stiffness)
+    fastest = np.linalg.eigvalsh(inverse_mass[::_SPARSE] * root[:, None] * root).max()
+    damped = (drives.damping * np.einsum("tjj->tj", inverse_mass[::_SPARSE])).max()
+    for substeps in range(1, _MOST_SUBSTEPS):
+        step = SLOW_S / substeps
+        if fastest * step**2 / 4 + damped * step / 2 <= _STABLE:
+            return substeps
+    return _MOST_SUBSTEPS
 
 
 def _spans(loads: Sequence[Load], length: int) -> list[tuple[int, int, Load]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
@@ -21,8 +21,9 @@ __all__ = ["SessionPlan", "plan_fleet"]
 
 @dataclass(frozen=True)
 class SessionPlan:
-    """All that decides one session. `fault` is empty in a healthy one; `level` (1-6) replaces the severity where levels
-    of static error are asked for; `struck` are the cycles that an episodic fault strikes."""
+    """All that decides one session. `fault` is empty in a healthy one; `level` (fault, joint, 1-6) is what the unit
+    reaches in its faulty sessions, instead of a severity, where levels of static error are asked for; `struck` are the
+    cycles that an episodic fault strikes."""
 
     fleet: str
     seed: int
@@ -37,7 +38,7 @@ class SessionPlan:
     fault: str = ""
     joint: int = 0
     severity: float = 0.0
-    level: int | None = None
+    level: tuple[str, int, int] | None = None
     struck: tuple[int, ...] = ()
 
 
@@ -73,31 +74,35 @@ def _group(spec: FleetSpec, group: Group) -> list[SessionPlan]:
                 unit=f"{group.name}-{unit + 1:02d}",
                 session=f"s{number + 1:02d}",
                 task=group.task["name"],
-                parameters=_parameters(group, stream(spec.seed, group.name, unit, number, "task")),
+                parameters=_parameters(
+                    group,
+                    stream(spec.seed, group.name, unit, "install"),
+                    stream(spec.seed, group.name, unit, number, "task"),
+                ),
                 cycles=group.cycles,
                 rate_hz=group.rate_hz,
+                level=_level(group, unit),
             )
             if number in places:
                 if not turn:
                     turn.extend(group.faults[i] for i in order.permutation(len(group.faults)))
-                plan = _afflict(plan, turn.popleft(), group, unit, decks)
+                plan = _afflict(plan, turn.popleft(), group, decks)
             sessions.append(plan)
     return sessions
 
 
-def _parameters(group: Group, rng: np.random.Generator) -> dict[str, Any]:
-    """Fixed parameters of the task, and those that vary drawn anew; a vector varies in every component."""
-    chosen = {name: value for name, value in group.task.items() if name != "name"}
+def _parameters(group: Group, installed: np.random.Generator, session: np.random.Generator) -> dict[str, Any]:
+    """Parameters of the task: fixed, or drawn for the unit, plus what varies; a vector varies in every component."""
     fields = catalog.load("tasks", group.task["name"]).model_fields
-    for name, (low, high) in group.vary.items():
-        if name not in fields:
-            raise UsageError(f"group {group.name}: task {group.task['name']} has no parameter {name!r} to vary")
-        default = fields[name].default
-        chosen[name] = (
-            tuple(rng.uniform(low, high, len(default)).tolist())
-            if isinstance(default, tuple)
-            else float(rng.uniform(low, high))
-        )
+    chosen = {name: value for name, value in group.task.items() if name != "name"}
+    for ranges, rng in ((group.install, installed), (group.vary, session)):
+        for name, (low, high) in ranges.items():
+            if name not in fields:
+                raise UsageError(f"group {group.name}: task {group.task['name']} has no parameter {name!r} to vary")
+            before = chosen.get(name, fields[name].default) if ranges is group.vary else None
+            shape = np.shape(fields[name].default)
+            drawn = rng.uniform(low, high, shape) + (0.0 if before is None else np.asarray(before, np.float64))
+            chosen[name] = tuple(drawn.tolist()) if shape else float(drawn)
     return chosen
 
 
@@ -123,14 +128,18 @@ def _deck(plan: FaultPlan, robot: RobotModel, rng: np.random.Generator) -> Any:
             yield int(joint), float(low + share * (high - low))
 
 
-def _afflict(plan: SessionPlan, fault: FaultPlan, group: Group, unit: int, decks: dict[str, Any]) -> SessionPlan:
+def _afflict(plan: SessionPlan, fault: FaultPlan, group: Group, decks: dict[str, Any]) -> SessionPlan:
     joint, severity = next(decks[fault.name])
     struck: tuple[int, ...] = ()
     if catalog.load("faults", fault.name).episodic:
         rng = stream(plan.seed, plan.group, plan.unit, plan.session, "struck")
         count = max(1, round(group.struck * group.cycles))
         struck = tuple(sorted(rng.permutation(group.cycles)[:count].tolist()))
-    level = fault.levels[unit % len(fault.levels)] if fault.levels else None
-    return SessionPlan(
-        **{**vars(plan), "fault": fault.name, "joint": joint, "severity": severity, "level": level, "struck": struck}
-    )
+    return replace(plan, fault=fault.name, joint=joint, severity=severity, struck=struck)
+
+
+def _level(group: Group, unit: int) -> tuple[str, int, int] | None:
+    for plan in group.faults:
+        if plan.levels:
+            return plan.name, (plan.joints or (1,))[0], plan.levels[unit % len(plan.levels)]
+    return None

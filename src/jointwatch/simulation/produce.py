@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -46,7 +46,13 @@ def simulate_fleet(spec: FleetSpec) -> Iterator[Recording]:
 
 
 def produce(
-    spec: FleetSpec, folder: Path, write: Write, *, jobs: int = -1, progress: Progress | None = None
+    spec: FleetSpec,
+    folder: Path,
+    write: Write,
+    *,
+    groups: Sequence[str] = (),
+    jobs: int = -1,
+    progress: Progress | None = None,
 ) -> Production:
     """Simulate a fleet into `folder`/GROUP/UNIT/SESSION.parquet, with `fleet.json` that says what it is.
 
@@ -56,12 +62,17 @@ def produce(
     Parameters
     ----------
     write : stores one recording at a path; must be importable by name for worker processes.
+    groups : only these for now; none = all. What they draw does not depend on it.
     jobs : processes, -1 = one for each core.
     progress : called with (sessions done, in all, what).
 
     Errors: `UsageError` if the folder holds another fleet, seed or version; `InputError` if its manifest is damaged.
     """
-    plans = plan_fleet(spec)
+    unknown = [name for name in groups if name not in {group.name for group in spec.groups}]
+    if unknown:
+        there = ", ".join(group.name for group in spec.groups)
+        raise UsageError(f"{spec.name} has no group {', '.join(unknown)}; there are {there}")
+    plans = [plan for plan in plan_fleet(spec) if not groups or plan.group in groups]
     _claim(folder, spec)
     todo = [plan for plan in plans if not _path(folder, plan).exists()]
     done = found = len(plans) - len(todo)

@@ -43,16 +43,17 @@ def simulate_session(plan: SessionPlan) -> Recording:
     >>> recording.robot.unit == plan.unit, len(recording.cycles), recording.rate_hz
     (True, 1, 1000.0)
     """
-    if plan.level is None:
-        unit, severity = _unit(plan.robot, plan.seed, plan.group, plan.unit, 0), plan.severity
-    else:
-        unit, severity = _unit_of_level(plan)
+    specimen, severity = 0, plan.severity
+    if plan.level is not None:
+        specimen, worn = _specimen(plan.robot, plan.seed, plan.group, plan.unit, *plan.level)
+        severity = worn if plan.fault else 0.0
+    unit = _unit(plan.robot, plan.seed, plan.group, plan.unit, specimen)
     here = (plan.seed, plan.group, plan.unit, plan.session)
     plant = draw_session(unit, stream(*here, "session"))
     motion = load_task(plan.task, **plan.parameters).motion(plant.robot, plan.cycles, stream(*here, "motion"))
     if plan.fault:
         fault: Fault = catalog.load("faults", plan.fault)()
-        law = stream(plan.seed, plan.group, plan.unit, "law", plan.fault, plan.joint)
+        law = _law(plan.seed, plan.group, plan.unit, specimen, plan.fault, plan.joint)
         plant, motion = fault.apply(
             plant, motion, plan.joint, severity, law, stream(*here, "chance"), cycles=plan.struck
         )
@@ -65,39 +66,40 @@ def _unit(robot: str, seed: int, group: str, unit: str, attempt: int) -> Plant:
     return draw_unit(load_robot(robot), stream(seed, group, unit, "unit", attempt))
 
 
-def _unit_of_level(plan: SessionPlan) -> tuple[Plant, float]:
-    """A specimen that can reach the level, and the severity at which its static error lies there.
+def _law(seed: int, group: str, unit: str, specimen: int, fault: str, joint: int) -> np.random.Generator:
+    """How the fault acts on this specimen, the same in all its sessions."""
+    return stream(seed, group, unit, "law", specimen, fault, joint)
+
+
+@lru_cache(maxsize=512)
+def _specimen(robot: str, seed: int, group: str, unit: str, name: str, joint: int, level: int) -> tuple[int, float]:
+    """Number of a specimen that can reach the level by the fault, and the severity at which its static error lies
+    there.
 
     Only drives whose wear goes far get to the high levels; others are passed over, as they would be in a workshop that
     looks for examples of each level.
     """
-    assert plan.level is not None
-    rng = stream(plan.seed, plan.group, plan.unit, "level")
-    aim = LEVEL_RAD * (plan.level - 1 + float(rng.uniform(0.1, 0.9)))
-    for attempt in range(_TRIES):
-        unit = _unit(plan.robot, plan.seed, plan.group, plan.unit, attempt)
-        joint = plan.joint or 1
+    fault: Fault = catalog.load("faults", name)()
+    share = float(stream(seed, group, unit, "level").uniform(0.1, 0.9))
+    rest = np.zeros((1, load_robot(robot).n_joints))
+    still = Motion(rest, rest, rest)
+    for specimen in range(_TRIES):
+        plant = _unit(robot, seed, group, unit, specimen)
 
-        def error(severity: float, unit: Plant = unit, joint: int = joint) -> float:
-            return static_error(_worn(plan, unit, joint, severity).drives, joint).total_rad
+        def error(severity: float, plant: Plant = plant, specimen: int = specimen) -> float:
+            law = _law(seed, group, unit, specimen, name, joint)
+            worn, _ = fault.apply(plant, still, joint, severity, law, stream(seed, "unused"))
+            return static_error(worn.drives, joint).total_rad
 
-        if error(0.0) <= min(aim, LEVEL_RAD) and error(1.0) >= aim:
-            if not plan.fault:
-                return unit, 0.0
+        lowest = max(LEVEL_RAD * (level - 1), error(0.0))
+        aim = lowest + share * (LEVEL_RAD * level - lowest)
+        if error(0.0) <= LEVEL_RAD and error(1.0) >= aim:
             low, high = 0.0, 1.0
             for _ in range(_HALVINGS):
                 middle = (low + high) / 2
                 low, high = (middle, high) if error(middle) < aim else (low, middle)
-            return unit, high
-    raise UsageError(f"no unit of {plan.robot} reaches level {plan.level} by {plan.fault} in {_TRIES} draws")
-
-
-def _worn(plan: SessionPlan, unit: Plant, joint: int, severity: float) -> Plant:
-    fault: Fault = catalog.load("faults", plan.fault)()
-    law = stream(plan.seed, plan.group, plan.unit, "law", plan.fault, joint)
-    rest = np.zeros((1, unit.robot.n_joints))
-    still = Motion(rest, rest, rest)
-    return fault.apply(unit, still, joint, severity, law, stream(plan.seed, "unused"))[0]
+            return specimen, high
+    raise UsageError(f"no unit of {robot} reaches level {level} by {name} in {_TRIES} draws")
 
 
 def _recording(

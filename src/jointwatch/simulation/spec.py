@@ -47,9 +47,10 @@ class Group(_Data):
     """Units of one robot model with one task.
 
     robot : name of a robot model, or a YAML file. units, healthy_sessions, faulty_sessions (each per unit), cycles (per
-    session). task : name and fixed parameters. vary : parameter -> (low, high), drawn for every session, healthy or
-    not. faults : dealt out evenly over the faulty sessions. struck : share of the cycles that an episodic fault
-    strikes. rate_hz : steps per second of the integration.
+    session). task : name and fixed parameters. install : parameter -> (low, high), drawn once for a unit: no two
+    cells run the same program. vary : parameter -> (low, high), drawn for every session, healthy or not, and added.
+    faults : dealt out evenly over the faulty sessions. struck : share of the cycles that an episodic fault strikes.
+    rate_hz : steps per second of the integration.
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9_-]+$")
@@ -59,6 +60,7 @@ class Group(_Data):
     faulty_sessions: int = Field(0, ge=0)
     cycles: int = Field(ge=1)
     task: dict[str, Any]
+    install: dict[str, tuple[float, float]] = {}
     vary: dict[str, tuple[float, float]] = {}
     faults: tuple[FaultPlan, ...] = ()
     struck: float = Field(0.5, gt=0, le=1)
@@ -70,6 +72,8 @@ class Group(_Data):
             raise ValueError(f"group {self.name} has no sessions")
         if self.faulty_sessions and not self.faults:
             raise ValueError(f"group {self.name} has faulty sessions but no faults")
+        if any(plan.levels for plan in self.faults) and (len(self.faults) > 1 or len(self.faults[0].joints) != 1):
+            raise ValueError(f"group {self.name}: levels need a single fault in a single joint")
         if "name" not in self.task:
             raise ValueError(f"the task of group {self.name} needs a name")
         return self
@@ -92,16 +96,6 @@ class FleetSpec(_Data):
         if len(set(names)) != len(names):
             raise ValueError(f"names of groups repeat: {', '.join(names)}")
         return self
-
-    def only(self, groups: tuple[str, ...]) -> FleetSpec:
-        """The fleet with these groups; what they draw stays the same."""
-        unknown = set(groups) - {group.name for group in self.groups}
-        if unknown:
-            raise UsageError(
-                f"{self.name} has no group {', '.join(sorted(unknown))}; "
-                f"there are {', '.join(group.name for group in self.groups)}"
-            )
-        return self.model_copy(update={"groups": tuple(group for group in self.groups if group.name in groups)})
 
 
 def presets() -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from jointwatch.signals.differentiate import differentiate
 __all__ = ["derive"]
 
 INNOVATION_TIME_S = 0.5
+_EFFORTS = (Quantity.TORQUE, Quantity.CURRENT, Quantity.JOINT_TORQUE)
 
 
 def derive(recording: Recording, wanted: Iterable[Channel]) -> Recording:
@@ -23,6 +24,8 @@ def derive(recording: Recording, wanted: Iterable[Channel]) -> Recording:
     ===============================  ==================================================================
     `velocity.derived/J`             derivative of the measured position
     `position_error.derived/J`       commanded minus measured position
+    `effort.derived/J`               what the drive gives, as the robot tells it: motor torque, else current,
+                                     else the torque sensor; in that signal's own unit
     `QUANTITY.derived/J:innovation`  measured value minus its own recent level (exponential mean with a
                                      time constant of 0.5 s, past samples of the same cycle only): the
                                      holding current of a joint differs from run to run, its sudden
@@ -75,6 +78,19 @@ def _tracking_error(recording: Recording, channel: Channel) -> np.ndarray:
     return commanded - recording[Channel(Quantity.POSITION, channel.joint)]
 
 
+def _effort(recording: Recording, channel: Channel) -> np.ndarray:
+    for quantity in _EFFORTS:
+        own = Channel(quantity, channel.joint)
+        if own in recording:
+            return recording[own]
+    raise MissingChannel(
+        "the robot reports neither torque nor current",
+        file=recording.source or None,
+        channel=channel.key,
+        remedy=f"effort is {', '.join(_EFFORTS)}, whichever is there",
+    )
+
+
 def _innovation(recording: Recording, channel: Channel) -> np.ndarray:
     values = recording[Channel(channel.quantity, channel.joint)]
     result = np.empty_like(values)
@@ -104,4 +120,5 @@ def _continuous(recording: Recording, by_cycle: bool = False) -> list[slice]:
 _RECIPES: dict[Quantity, Callable[[Recording, Channel], np.ndarray]] = {
     Quantity.VELOCITY: _velocity,
     Quantity.POSITION_ERROR: _tracking_error,
+    Quantity.EFFORT: _effort,
 }

@@ -14,8 +14,8 @@ __all__ = ["BaseWobble"]
 
 
 class BaseWobble(Fault):
-    """The base swings horizontally, softer with severity: 16 to 6 Hz, damping ratio 0.02-0.1, on a stand of 40-120
-    kg.
+    """The base swings horizontally, softer and lighter with severity: 16 to 6 Hz, damping ratio 0.02-0.1, a stand of
+    40-120 kg at the end and inversely more before, so that the arm shakes it more and more.
     """
 
     scope: ClassVar[str] = "robot"
@@ -35,6 +35,6 @@ class BaseWobble(Fault):
         plant.base = BaseMode(
             (frequency * law.uniform(0.85, 1.0), frequency * law.uniform(0.85, 1.0)),
             (law.uniform(0.02, 0.1), law.uniform(0.02, 0.1)),
-            law.uniform(40.0, 120.0),
+            law.uniform(40.0, 120.0) / severity,
         )
         return plant, motion
