@@ -17,7 +17,7 @@ def simulate(
     spec: Annotated[str, typer.Argument(help="Preset or fleet file (YAML); without one the presets are listed.")] = "",
     out: Annotated[Path | None, typer.Option(help="Folder for the recordings; default out/NAME.")] = None,
     group: Annotated[str, typer.Option(help="Only these groups, comma-separated.")] = "",
-    seed: Annotated[int | None, typer.Option(help="Another seed than the fleet's own.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Another seed than the fleet's own.")] = None,
     jobs: Annotated[int, typer.Option(help="Processes; -1 = one for each core.")] = -1,
     show: Annotated[
         bool, typer.Option("--show", help="Only print the fleet as YAML, to start a file of your own.")
@@ -42,7 +42,8 @@ def simulate(
     if seed is not None:
         fleet = type(fleet)(**{**fleet.model_dump(), "seed": seed})
     if show:
-        console.print(yaml.safe_dump(fleet.model_dump(mode="json"), sort_keys=False), markup=False, highlight=False)
+        text = yaml.safe_dump(fleet.model_dump(mode="json"), sort_keys=False)
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
         return
     groups = [name.strip() for name in group.split(",") if name.strip()]
     with progress("simulating") as step:

@@ -14,7 +14,9 @@ __all__ = ["Channel", "Joint", "Quantity", "Robot", "Source"]
 class Quantity(StrEnum):
     """A physical quantity. `torque` is what the motor gives, seen at the joint's output (N Kt i);
     `joint_torque` is what a sensor on the link side measures. `effort` is whichever of
-    these a robot reports, for comparing robots that report different ones; it means something only after normalisation."""
+    these a robot reports, for comparing robots that report different ones; it means something only after
+    normalisation.
+    """
 
     POSITION = "position"
     VELOCITY = "velocity"

@@ -15,6 +15,7 @@ from jointwatch.simulation._streams import stream
 from jointwatch.simulation.faults.base import Fault
 from jointwatch.simulation.robot import RobotModel, load_robot
 from jointwatch.simulation.spec import FaultPlan, FleetSpec, Group
+from jointwatch.simulation.tasks.base import load_task
 
 __all__ = ["SessionPlan", "plan_fleet"]
 
@@ -103,6 +104,7 @@ def _parameters(group: Group, installed: np.random.Generator, session: np.random
             shape = np.shape(fields[name].default)
             drawn = rng.uniform(low, high, shape) + (0.0 if before is None else np.asarray(before, np.float64))
             chosen[name] = tuple(drawn.tolist()) if shape else float(drawn)
+    load_task(group.task["name"], **chosen)  # a wrong parameter is named before anything is simulated
     return chosen
 
 
@@ -110,7 +112,8 @@ def _deck(plan: FaultPlan, robot: RobotModel, rng: np.random.Generator) -> Any:
     """Endless (joint, severity): every joint and severity as often as any other, in random order."""
     fault: Fault = catalog.load("faults", plan.name)()
     wanted = plan.joints or (tuple(range(1, robot.n_joints + 1)) if fault.scope == "joint" else (0,))
-    joints = [joint for joint in wanted if fault.suits(robot, joint)]
+    beyond = [joint for joint in wanted if not 0 <= joint <= robot.n_joints]
+    joints = [] if beyond else [joint for joint in wanted if fault.suits(robot, joint)]
     if not joints:
         raise UsageError(f"{robot.model} cannot have {plan.name} in joint {', '.join(map(str, wanted))}")
     listed = plan.severity if len(plan.severity) != 2 else ()

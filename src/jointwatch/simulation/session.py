@@ -40,8 +40,8 @@ def simulate_session(plan: SessionPlan) -> Recording:
     >>> from jointwatch.simulation.spec import load_spec
     >>> plan = replace(plan_fleet(load_spec("m2-drives"))[0], cycles=1)
     >>> recording = simulate_session(plan)
-    >>> recording.robot.unit == plan.unit, len(recording.cycles), recording.rate_hz
-    (True, 1, 1000.0)
+    >>> recording.robot.unit == plan.unit, len(recording.cycles), round(recording.rate_hz)
+    (True, 1, 1000)
     """
     specimen, severity = 0, plan.severity
     if plan.level is not None:

@@ -64,7 +64,7 @@ class Group(_Data):
     vary: dict[str, tuple[float, float]] = {}
     faults: tuple[FaultPlan, ...] = ()
     struck: float = Field(0.5, gt=0, le=1)
-    rate_hz: int = 4000
+    rate_hz: int = Field(4000, ge=1000, multiple_of=1000)
 
     @model_validator(mode="after")
     def _complete(self) -> Group:
@@ -72,6 +72,9 @@ class Group(_Data):
             raise ValueError(f"group {self.name} has no sessions")
         if self.faulty_sessions and not self.faults:
             raise ValueError(f"group {self.name} has faulty sessions but no faults")
+        names = [plan.name for plan in self.faults]
+        if len(set(names)) != len(names):
+            raise ValueError(f"faults of group {self.name} repeat: {', '.join(names)}")
         if any(plan.levels for plan in self.faults) and (len(self.faults) > 1 or len(self.faults[0].joints) != 1):
             raise ValueError(f"group {self.name}: levels need a single fault in a single joint")
         if "name" not in self.task:

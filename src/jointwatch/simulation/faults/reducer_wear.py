@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.random import Generator
 
-from jointwatch.simulation.faults._law import ARCMIN, scatter
+from jointwatch.simulation.faults._law import ARCMIN, ARCSEC, scatter
 from jointwatch.simulation.faults.base import Fault
 from jointwatch.simulation.motion import Motion
 from jointwatch.simulation.plant import Plant
@@ -47,7 +47,9 @@ class ReducerWear(Fault):
         pace = severity ** (scatter(law, 1) * np.sqrt(scatter(law, _LAWS)))
         far = (1 - _OWN) * law.uniform() + _OWN * law.uniform(size=_LAWS)
         d.wave_rad[j] *= 1 + (1 + far[0]) * pace[0]
-        limit = (3 + 3 * far[1]) * LEVEL_RAD
+        # A gear that was made badly also wears out worse: its quality shows in both errors.
+        made = d.output_rad[j].sum() / (plant.robot.number("drive.output_error_arcsec")[j].sum() * ARCSEC)
+        limit = (3 + 3 * far[1]) * LEVEL_RAD * np.sqrt(made)
         d.output_rad[j] *= 1 + max(limit / (_CHORD * d.output_rad[j].sum()) - 1, 0) * pace[1]
         d.stiffness[j, 0] *= 1 - (0.15 + 0.25 * far[2]) * pace[2]
         d.stiffness[j, 1] *= 1 - (0.10 + 0.15 * far[2]) * pace[2]

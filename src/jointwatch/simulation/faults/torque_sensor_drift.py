@@ -15,7 +15,7 @@ __all__ = ["TorqueSensorDrift"]
 
 
 class TorqueSensorDrift(Fault):
-    """Offset, drift, gain error and hysteresis of 0.5-3 % of full scale. Only robots with such sensors."""
+    """Offset, drift and gain error of 0.5-3 %, hysteresis of 0.2-0.6 % of full scale. Only robots with such sensors."""
 
     scope: ClassVar[str] = "joint"
 
@@ -40,5 +40,5 @@ class TorqueSensorDrift(Fault):
         sensor.offset[j] += sign * law.uniform(0.005, 0.03) * scale * severity
         sensor.drift_per_s[j] += sign * law.uniform(0.0, 0.02) * scale * severity / motion.duration_s
         sensor.gain[j] *= 1 + law.uniform(-0.03, 0.03) * severity
-        sensor.hysteresis[j] += law.uniform(0.005, 0.02) * scale * severity
+        sensor.hysteresis[j] += law.uniform(0.002, 0.006) * scale * severity
         return plant, motion

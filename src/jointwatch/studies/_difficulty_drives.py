@@ -1,0 +1,140 @@
+"""Six levels of static transmission error of strain-wave drives, from the current and torque of a cycle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jointwatch.core import Channel, Quantity, Recording
+from jointwatch.studies._difficulty_own import against
+from jointwatch.studies._difficulty_part import CHANCE, LEAK, ORACLE, OWN, TREES, Part, band_note
+from jointwatch.studies._difficulty_table import Table, gather, level_features
+from jointwatch.studies._difficulty_trees import (
+    SPLITS,
+    Forest,
+    confusions,
+    folds,
+    held_out,
+    leading_features,
+    random_choice,
+    repeat,
+)
+from jointwatch.studies._ledger import Ledger
+from jointwatch.windows.plan import WindowPlan
+
+__all__ = ["study_drives", "table_of_drives"]
+
+_LENGTH = 4000  # samples a cycle, 500 Hz at 8 s: the bands end at 120 Hz
+_LEVELS = 6
+_LEVEL_RAD = np.radians(0.025)
+_METRICS = ("accuracy", "within one level", "kappa", "mean absolute level error")
+_CLASSES, _ERROR = f"{TREES}, levels", f"{TREES}, static error"
+_OWN_CLASSES, _OWN_ERROR, _OWN_ORACLE = (f"{name}, {OWN}" for name in (_CLASSES, _ERROR, ORACLE))
+_ORACLE_ERROR = f"{ORACLE}, static error"
+_BANDS = (
+    (_CLASSES, "accuracy", 0.30, 0.50),
+    (_CLASSES, "within one level", 0.60, 0.90),
+    (_OWN_CLASSES, "accuracy", 0.60, 0.90),
+    (_OWN_ERROR, "accuracy", 0.60, 0.90),
+)
+
+Step = Callable[[int, int, str], None]
+
+
+def table_of_drives(folder: Path, ledger: Ledger, progress: Step) -> Table:
+    """RMS, mean, kurtosis, skewness and band energies of current and torque in every cycle."""
+    return gather(folder, ledger, _plan, level_features, lambda group: (1,), progress)
+
+
+def _plan(recording: Recording) -> WindowPlan:
+    channels = (Channel(Quantity.CURRENT, 1), Channel(Quantity.TORQUE, 1))
+    return WindowPlan(channels, "cycle", length=_LENGTH, domain="truth:group")
+
+
+def study_drives(table: Table, seeds: int, trees: int, ledger: Ledger, progress: Step) -> Part:
+    """Drives with a healthy youth (`fleet`) under every split; the ten drives of the publication at random only."""
+    part = Part()
+    group = table.of("group")
+    published = table.take(np.char.startswith(group, "paper"))
+    fleet = table.take(~np.char.startswith(group, "paper"))
+    worn = fleet.take(fleet.of("fault") != "")
+    own = against(fleet, fleet.of("fault") == "")
+    latents = fleet.by_session("latent")
+    latent = latents.take(latents.of("fault") != "")
+    own_latent = against(latents, latents.of("fault") == "")
+    jobs: list[tuple[str, str, str, Table, bool]] = [
+        *(("fleet", _CLASSES, split, worn, False) for split in SPLITS),
+        ("fleet", _ERROR, "unit", worn, True),
+        ("fleet", _OWN_CLASSES, "unit", own, False),
+        ("fleet", _OWN_ERROR, "unit", own, True),
+        ("fleet", ORACLE, "unit", latent, False),
+        ("fleet", _ORACLE_ERROR, "unit", latent, True),
+        ("fleet", _OWN_ORACLE, "unit", own_latent, True),
+        ("fleet", CHANCE, "unit", worn, False),
+        *(("paper", _CLASSES, split, published, False) for split in ("random", "session")),
+        ("paper", CHANCE, "random", published, False),
+    ]
+    jobs = [job for job in jobs if len(job[3])]
+    for number, (where, method, split, rows, regression) in enumerate(jobs):
+        progress(number, len(jobs), f"m2 {where}: {method}, {split}")
+        compute = partial(repeat, partial(_one, rows, method, split), seeds, trees, regression=regression)
+        steps = [np.array(step) for step in ledger.once(f"m2/{where}/{method}/{split}", compute)]
+        means = part.add(steps, _METRICS, method=method, split=SPLITS[split], source=where, target=where)
+        part.table("m2", [{"drives": where, "method": method, "split": split, **means}])
+        part.table("m2_confusion", _cells(where, method, split, np.mean(steps, axis=0).sum(axis=0)))
+        if method in (_CLASSES, _OWN_CLASSES) and split == "unit" and means["accuracy"] > LEAK:
+            part.notes.append(_leak(rows, method, means["accuracy"], trees))
+    if len(published):
+        drives = len(np.unique(published.index.unit))
+        part.notes.append(
+            f"m2, paper: {drives} drives, one for each of levels 3 to 6: no drive can be held out, random cycles and "
+            "whole sessions only"
+        )
+    _judge(part)
+    return part
+
+
+def _levels(table: Table) -> np.ndarray:
+    """(row,) level from 0."""
+    return table.of("level")[:, 0] - 1
+
+
+def _one(table: Table, method: str, split: str, forest: Forest) -> list[Any]:
+    """(unit, true level, said level) counts."""
+    y = _levels(table)
+    if method == CHANCE:
+        said = random_choice(y, _LEVELS, forest.seed)
+    elif forest.regression:
+        error = table.of("static_error_rad")[:, 0] / _LEVEL_RAD
+        found = held_out(table.values, error, folds(table, split, forest.seed), forest)
+        said = np.clip(np.ceil(found), 1, _LEVELS).astype(int) - 1
+    else:
+        said = held_out(table.values, y, folds(table, split, forest.seed), forest).argmax(axis=1)
+    counts: list[Any] = confusions(table.index.unit, np.unique(table.index.unit), y, said, _LEVELS).tolist()
+    return counts
+
+
+def _cells(where: str, method: str, split: str, counts: np.ndarray) -> Sequence[dict[str, Any]]:
+    return [
+        {"drives": where, "method": method, "split": split, "true": i + 1, "said": k + 1, "cycles": float(counts[i, k])}
+        for i in range(_LEVELS)
+        for k in range(_LEVELS)
+    ]
+
+
+def _leak(table: Table, method: str, value: float, trees: int) -> str:
+    best = leading_features(table.values, _levels(table), table.names, folds(table, "unit", 0)[0], Forest(0, trees))
+    return f"suspected leak: m2, {method} reaches {value:.3f} with units held out, by " + ", ".join(
+        f"{name} ({loss:.2f})" for name, loss in best
+    )
+
+
+def _judge(part: Part) -> None:
+    for method, metric, low, high in _BANDS:
+        for record in part.details.get("m2", []):
+            if (record["drives"], record["method"], record["split"]) == ("fleet", method, "unit"):
+                part.notes.append(band_note(f"m2, {method}, units held out, {metric}", record[metric], low, high))
