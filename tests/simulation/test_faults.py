@@ -521,9 +521,14 @@ def test_a_changed_payload_shifts_the_torque_of_gravity_and_the_controller_does_
     true = next(load for load in changed.loads if load.start_s == taken)
     extra = true.mass_kg - motion.loads[3].mass_kg
     assert 0.3 < abs(extra) <= 0.5
-    assert true.mass_kg >= lightest
-    lever = np.abs(np.asarray(true.com_m) - motion.loads[3].com_m)[:2]
-    assert 0.01 <= np.hypot(*lever) <= 0.05
+    assert true.mass_kg > lightest
+    tool = motion.loads[0]
+    before, after = (
+        (both.mass_kg * np.array(both.com_m) - tool.mass_kg * np.array(tool.com_m)) / (both.mass_kg - tool.mass_kg)
+        for both in (motion.loads[3], true)
+    )
+    assert 0.01 <= np.hypot(*(after - before)[:2]) <= 0.05  # the part moved in the gripper, the gripper did not
+    assert after[2] == pytest.approx(before[2])
     # The shoulder feels m g r at the reach of the task, the rest of the session nothing.
     assert np.sign(shift[1, held].mean()) == -np.sign(extra)
     assert 0.5 * 9.81 * 0.4 * abs(extra) < abs(shift[1, held].mean()) < 2 * 9.81 * 0.6 * abs(extra)

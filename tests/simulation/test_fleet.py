@@ -185,7 +185,11 @@ def test_units_reach_the_level_that_is_wanted_and_were_new_once(level: int) -> N
             if plan.fault:
                 assert found == level
                 assert level - 1 < error / LEVEL_RAD <= level
-                assert recording.truth["fault"]["severity"] == recording.condition.severity > 0
+                assert recording.truth["fault"]["severity"] > 0
+                if level == 1:  # as inexact as a new drive may be
+                    assert recording.condition.label is Label.NORMAL
+                else:
+                    assert recording.truth["fault"]["severity"] == recording.condition.severity
             else:
                 assert found == 1
                 assert recording.condition.label is Label.NORMAL

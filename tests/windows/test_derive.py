@@ -76,3 +76,16 @@ def test_joints_that_are_not_there_are_passed_over_and_unknown_rules_refused() -
         derive(one, [Channel.parse("power.derived/1")])
     with pytest.raises(MissingChannel, match="current/2"):
         derive(one, [Channel.parse("current.derived/2:innovation")])
+
+
+def test_effort_is_what_the_robot_reports_torque_before_current_before_sensor() -> None:
+    kinds = (Quantity.JOINT_TORQUE, Quantity.CURRENT, Quantity.TORQUE)
+    effort = Channel(Quantity.EFFORT, 1, Source.DERIVED)
+    for last in range(1, 4):
+        channels = tuple(Channel(kind, 1) for kind in kinds[:last])
+        values = np.arange(last)[:, None] + np.zeros((last, 10))
+        reported = Recording(np.arange(10.0), values, channels, ARM, "s")
+        assert (derive(reported, [effort])[effort] == last - 1).all()
+    silent = Recording(np.arange(10.0), np.zeros((1, 10)), (Channel(Quantity.POSITION, 1),), ARM, "s")
+    with pytest.raises(MissingChannel, match="neither torque nor current"):
+        derive(silent, [effort])

@@ -39,6 +39,7 @@ _VISCOUS_T0_K = 20.0
 _COULOMB_PER_K = 0.003
 _WINDING_K = 100.0  # rise of the drive at steady peak current
 _REFERENCE_C = 40.0
+_MISALIGNED_RIPPLE = 0.1  # of the torque that a wrong commutation angle loses, at electrical orders 1 and 6
 
 
 # One row of constants a joint, in N m, rad and A at the output: a single array keeps the loop free of reference
@@ -48,7 +49,7 @@ SCALARS = (
     "damping", "half_gap", "beat_cos", "beat_sin", "bump_rad", "bump_order", "bump_sharpness",
     "bump_phase", "crack", "crack_cos", "crack_sin", "coulomb", "coulomb_load", "stribeck",
     "stribeck_speed", "viscous", "cold", "drag", "bristle", "bristle_damping", "link_friction",
-    "cogging", "commutation_cos", "commutation_sin", "encoder_drift", "heat_capacity",
+    "cogging_cos", "cogging_sin", "commutation_cos", "commutation_sin", "encoder_drift", "heat_capacity",
     "heat_conductance", "position_gain", "velocity_gain", "velocity_integral", "current_rate",
     "feedforward_speed", "feedforward_torque",
 )  # fmt: skip
@@ -61,7 +62,7 @@ VECTORS = {
     RATIO, ROTOR, TORQUE_PER_A, BELIEVED_TORQUE_PER_A, ELECTRICAL, MAX_CURRENT, DAMPING, HALF_GAP,
     BEAT_COS, BEAT_SIN, BUMP_RAD, BUMP_ORDER, BUMP_SHARPNESS, BUMP_PHASE, CRACK, CRACK_COS,
     CRACK_SIN, COULOMB, COULOMB_LOAD, STRIBECK, STRIBECK_SPEED, VISCOUS, COLD, DRAG, BRISTLE,
-    BRISTLE_DAMPING, LINK_FRICTION, COGGING, COMMUTATION_COS, COMMUTATION_SIN, ENCODER_DRIFT,
+    BRISTLE_DAMPING, LINK_FRICTION, COGGING_COS, COGGING_SIN, COMMUTATION_COS, COMMUTATION_SIN, ENCODER_DRIFT,
     HEAT_CAPACITY, HEAT_CONDUCTANCE, POSITION_GAIN, VELOCITY_GAIN, VELOCITY_INTEGRAL, CURRENT_RATE,
     FEEDFORWARD_SPEED, FEEDFORWARD_TORQUE,
 ) = range(len(SCALARS))  # fmt: skip
@@ -220,7 +221,7 @@ def integrate(
     )  # fmt: skip
     heat = np.zeros(n)
     # What the joints exchange within a step.
-    transmitted, on_link, rub, push, acceleration = np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n)
+    on_link, rub, push, acceleration = np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n)
     motor_cos, motor_sin, link_cos, link_sin = np.empty(n), np.empty(n), np.empty(n), np.empty(n)
     jacobian, flange = np.zeros((3, n)), np.zeros(3)
     touched = np.zeros((max(contacts, 1), 3))
@@ -231,16 +232,24 @@ def integrate(
     # Start in balance: the torsion carries the bias, what is not fed forward stands in the integrator.
     for j in range(n):
         load = course.bias[0, j]
-        integral[j] = load - p[j, FEEDFORWARD_TORQUE] * course.forward[0, j]
-        current[j] = load / p[j, BELIEVED_TORQUE_PER_A]
+        warm = 1.0 - _KT_PER_K * (temperature[j] - _REFERENCE_C)
+        current[j] = load / (p[j, TORQUE_PER_A] * warm * p[j, COMMUTATION_COS])
+        rated = current[j] / p[j, MAX_CURRENT]
+        current[j] /= 1.0 - _KT_SATURATION * rated * rated
+        integral[j] = p[j, BELIEVED_TORQUE_PER_A] * current[j] - p[j, FEEDFORWARD_TORQUE] * course.forward[0, j]
         angle = p[j, RATIO] * motor[j]
         c1, s1 = np.cos(angle), np.sin(angle)
         c2, s2 = c1 * c1 - s1 * s1, 2 * c1 * s1
         error, _, _ = _kinematic_error(p, j, angle, c1, s1, c2, s2, np.cos(link[j]), np.sin(link[j]))
-        size = abs(load)
-        wound = size / p[j, STIFFNESS]
-        if size > p[j, KNEE]:
-            wound = p[j, KNEE] / p[j, STIFFNESS] + (size - p[j, KNEE]) / p[j, STIFFNESS + 1]
+        lobe = 0.5 + 0.5 * (np.cos(link[j]) * p[j, CRACK_COS] - np.sin(link[j]) * p[j, CRACK_SIN])
+        size = abs(load) / (1.0 - p[j, CRACK] * lobe * lobe)
+        first, second = p[j, KNEE], p[j, KNEE + 1]
+        if size <= first:
+            wound = size / p[j, STIFFNESS]
+        elif size <= second:
+            wound = p[j, KNEE_RAD] + (size - first) / p[j, STIFFNESS + 1]
+        else:
+            wound = p[j, KNEE_RAD + 1] + (size - second) / p[j, STIFFNESS + 2]
         torsion = wound + p[j, HALF_GAP] if load >= 0 else -wound - p[j, HALF_GAP]
         link[j] = motor[j] + error - torsion
         torsion_before[j] = torsion
@@ -351,7 +360,6 @@ def integrate(
                     element[j, e] = min(max(element[j, e] + p[j, HYSTERESIS_STIFFNESS + e] * moved, -limit), limit)
                     slip += element[j, e]
                 torque = elastic + damped + slip
-                transmitted[j] = torque
 
                 # Friction at the motor.
                 v = motor_speed[j]
@@ -405,9 +413,8 @@ def integrate(
                     + p[j, RIPPLE_COS + 2] * e6 + p[j, RIPPLE_SIN + 2] * f6
                 )  # fmt: skip
                 drive = torque_per_a[j] * current[j] * (1.0 - _KT_SATURATION * rated * rated) * (1.0 + ripple)
-                drive += p[j, COGGING] * e6 + p[j, TORQUE_PER_A] * current[j] * p[j, COMMUTATION_SIN] * (
-                    0.1 * e1 + 0.1 * f6
-                )
+                drive += p[j, COGGING_COS] * e6 + p[j, COGGING_SIN] * f6
+                drive += _MISALIGNED_RIPPLE * p[j, TORQUE_PER_A] * current[j] * p[j, COMMUTATION_SIN] * (e1 + f6)
                 if sub == 0:
                     signals[7, j, step] = drive
 

@@ -57,6 +57,8 @@ class Difficulty(_Data):
 
     version: str
     unit_sigma: UnitSigma
+    odd_share: float
+    odd_factor: float
     gear_correlation: float
     beat: tuple[float, float]
     encoder_arcsec: float

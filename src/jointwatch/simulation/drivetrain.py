@@ -36,7 +36,6 @@ def simulate_drives(
     motion: Motion,
     rng: np.random.Generator | None = None,
     *,
-    believed: Motion | None = None,
     rate_hz: int = 4000,
 ) -> Trace:
     """Integrate all drives of the plant along the motion.
@@ -189,6 +188,7 @@ def _parameters(drives: Drives, controller: Controller, nominal_constant: np.nda
     wave_cos, wave_sin = polar(drives.wave_rad, drives.wave_phase)
     output_cos, output_sin = polar(drives.output_rad, drives.output_phase)
     ripple_cos, ripple_sin = polar(drives.ripple, drives.ripple_phase)
+    cogging_cos, cogging_sin = polar(drives.cogging, drives.cogging_phase)
     encoder_cos, encoder_sin = polar(drives.encoder_rad, drives.encoder_phase)
     values = {
         "ratio": drives.ratio,
@@ -227,7 +227,8 @@ def _parameters(drives: Drives, controller: Controller, nominal_constant: np.nda
         "bristle": bristle,
         "bristle_damping": _BRISTLE_DAMPING * np.sqrt(bristle * rotor),
         "link_friction": drives.link_friction,
-        "cogging": drives.cogging,
+        "cogging_cos": cogging_cos,
+        "cogging_sin": cogging_sin,
         "ripple_cos": ripple_cos,
         "ripple_sin": ripple_sin,
         "commutation_cos": np.cos(drives.commutation_rad),

@@ -101,6 +101,8 @@ def _parameters(group: Group, installed: np.random.Generator, session: np.random
             if name not in fields:
                 raise UsageError(f"group {group.name}: task {group.task['name']} has no parameter {name!r} to vary")
             before = chosen.get(name, fields[name].default) if ranges is group.vary else None
+            if ranges is group.vary and chosen.get(name, fields[name].default) is None:
+                raise UsageError(f"group {group.name}: {name} can only vary about a value; fix or install it")
             shape = np.shape(fields[name].default)
             drawn = rng.uniform(low, high, shape) + (0.0 if before is None else np.asarray(before, np.float64))
             chosen[name] = tuple(drawn.tolist()) if shape else float(drawn)

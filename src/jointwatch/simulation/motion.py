@@ -8,7 +8,7 @@ import numpy as np
 
 from jointwatch.core.errors import UsageError
 
-__all__ = ["MOTION_RATE_HZ", "Load", "Mark", "Motion"]
+__all__ = ["GRIPPER", "MOTION_RATE_HZ", "Load", "Mark", "Motion"]
 
 MOTION_RATE_HZ = 500.0
 """Rate of references and of the rigid-body terms along them."""
@@ -22,6 +22,10 @@ class Load:
     mass_kg: float
     com_m: tuple[float, float, float] = (0.0, 0.0, 0.06)
     inertia_kg_m2: tuple[float, float, float, float, float, float] = (2e-3, 2e-3, 1e-3, 0.0, 0.0, 0.0)
+
+
+GRIPPER = Load(0.0, 0.9)
+"""What arms carry without a part."""
 
 
 @dataclass(frozen=True)

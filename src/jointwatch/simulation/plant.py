@@ -23,7 +23,7 @@ class Drives:
     stiffness dip once and twice per output turn. cold: multiplies how much friction grows below 40 degC. hysteresis_nm
     (joint, 2) and hysteresis_rad (joint, 2): strength and reach of the two Maxwell-slip elements. encoder_rad (joint,
     2): error of the motor encoder at orders 1 and 2 of the motor, at the output. encoder_drift_rad_s: creeping offset.
-    drag_nm: rubbing brake. sag: share of the current limit and torque constant that is lost.
+    drag_nm: rubbing brake.
     """
 
     ratio: np.ndarray
@@ -59,6 +59,7 @@ class Drives:
     drag_nm: np.ndarray
     link_friction: np.ndarray
     cogging: np.ndarray
+    cogging_phase: np.ndarray
     ripple: np.ndarray
     ripple_phase: np.ndarray
     commutation_rad: np.ndarray

@@ -17,6 +17,7 @@ from jointwatch.core import Recording
 from jointwatch.core.errors import InputError, UsageError
 from jointwatch.simulation.difficulty import difficulty
 from jointwatch.simulation.fleet import SessionPlan, plan_fleet
+from jointwatch.simulation.robot import robot_digest
 from jointwatch.simulation.session import simulate_session
 from jointwatch.simulation.spec import FleetSpec
 
@@ -106,7 +107,9 @@ def _claim(folder: Path, spec: FleetSpec) -> None:
     """The folder is this fleet's: new, or begun with the same specification and versions."""
     content = spec.model_dump(mode="json")
     versions = {"revision": REVISION, "difficulty": difficulty().version}
-    digest = hashlib.sha256(json.dumps([content, versions], sort_keys=True).encode()).hexdigest()
+    robots = {group.robot: robot_digest(group.robot) for group in spec.groups}
+    everything = [content, versions, robots, difficulty().model_dump(mode="json")]
+    digest = hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()
     manifest = folder / _MANIFEST
     if manifest.exists():
         try:
@@ -116,9 +119,9 @@ def _claim(folder: Path, spec: FleetSpec) -> None:
         if known != digest:
             raise UsageError(f"{folder} holds another fleet, seed or simulator version; give an empty folder")
         return
-    if folder.exists() and any(folder.iterdir()):
+    unfinished = manifest.with_suffix(".tmp")
+    if folder.exists() and any(file != unfinished for file in folder.iterdir()):
         raise UsageError(f"{folder} is not empty and holds no fleet; give an empty folder")
     folder.mkdir(parents=True, exist_ok=True)
-    unfinished = manifest.with_suffix(".tmp")
     unfinished.write_text(json.dumps({"sha256": digest, **versions, "spec": content}, indent=1), encoding="utf-8")
     os.replace(unfinished, manifest)

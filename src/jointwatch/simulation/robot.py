@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.resources
 from collections.abc import Iterator, Mapping
 from functools import cached_property, lru_cache
@@ -15,7 +16,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from jointwatch.core import Joint, Robot
 from jointwatch.core.errors import InputError, UsageError
 
-__all__ = ["EVIDENCE", "RobotModel", "Sensor", "Telemetry", "load_robot", "robots"]
+__all__ = ["EVIDENCE", "RobotModel", "Sensor", "Telemetry", "load_robot", "robot_digest", "robots"]
 
 EVIDENCE = {
     "measured": "computed from recordings",
@@ -312,3 +313,16 @@ def load_robot(name: str) -> RobotModel:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"])) or "robot"
         raise InputError(f"{key}: {first['msg']}", file=where, remedy="correct this key") from None
+
+
+def robot_digest(name: str) -> str:
+    """SHA-256 of all numbers of a robot model: what was simulated with other numbers is not continued.
+
+    >>> robot_digest("ur5e") == robot_digest("ur10e")
+    False
+    """
+    robot = load_robot(name)
+    digest = hashlib.sha256(repr((robot.brand, robot.model, robot.joint_names, robot.joint_kind)).encode())
+    for key, found in robot.evidence().items():
+        digest.update(key.encode() + np.ascontiguousarray(found.value).tobytes())
+    return digest.hexdigest()

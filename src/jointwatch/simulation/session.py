@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from functools import lru_cache
 from typing import Any
 
@@ -31,7 +32,8 @@ _HALVINGS = 40
 
 def simulate_session(plan: SessionPlan) -> Recording:
     """The recording of a session, with cycles, conditions and events, and `truth`: difficulty version, group, task,
-    temperatures, latent parameters of every drive, static transmission error and its level for every joint.
+    temperatures, mounting, loads, contacts, latent parameters of every drive, controller and sensor, static
+    transmission error and its level for every joint.
 
     The same plan gives the same bytes. Telemetry faults are labelled `uncertain`: they say nothing about a joint.
 
@@ -129,7 +131,13 @@ def _recording(
         "static_error_rad": [error.total_rad for error in errors],
         "level": [error.level for error in errors],
         "telemetry": dict(seen.notes),
+        "gravity_m_s2": plant.gravity_m_s2.tolist(),
+        "loads": [_lists(asdict(load)) for load in motion.loads],
+        "contacts": [_lists(asdict(contact)) for contact in plant.contacts],
+        "base": None if plant.base is None else _lists(asdict(plant.base)),
         "latent": plant.drives.to_dict(),
+        "controller": _lists(asdict(plant.controller)),
+        "sensors": {kind: _lists(asdict(sensor)) for kind, sensor in plant.telemetry.sensors.items()},
     }
     return Recording(
         seen.time_s,
@@ -147,9 +155,13 @@ def _recording(
     )
 
 
+def _lists(arrays: dict[str, Any]) -> dict[str, Any]:
+    return {name: np.asarray(value).tolist() for name, value in arrays.items()}
+
+
 def _condition(plan: SessionPlan, severity: float) -> Condition:
-    if not plan.fault or severity == 0.0:
-        return Condition(Label.NORMAL)
+    if not plan.fault or severity == 0.0 or (plan.level is not None and plan.level[2] == 1):
+        return Condition(Label.NORMAL)  # the first level of static error is what a new drive may have
     scope = catalog.load("faults", plan.fault).scope
     label = Label.UNCERTAIN if scope == "telemetry" else Label.ANOMALOUS
     return Condition(label, plan.fault, plan.joint or None, severity)

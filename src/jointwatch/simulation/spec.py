@@ -29,7 +29,7 @@ class FaultPlan(_Data):
 
     name: str
     joints: tuple[int, ...] = ()
-    severity: tuple[float, ...] = (0.2, 1.0)
+    severity: tuple[float, ...] = (0.05, 1.0)
     levels: tuple[int, ...] = ()
 
     @model_validator(mode="after")

@@ -39,6 +39,8 @@ _TRUTH: dict[str, Callable[[Trace, RobotModel], np.ndarray]] = {
     "velocity.commanded": lambda trace, robot: trace.commanded_rad_s,
     "current": lambda trace, robot: trace.current_a,
     "torque": _motor_torque,
+    "torque.derived": _motor_torque,
+    "torque.commanded": lambda trace, robot: trace.model_torque_nm,
     "torque.model": lambda trace, robot: trace.model_torque_nm,
     "joint_torque": lambda trace, robot: trace.joint_torque_nm,
     "temperature": lambda trace, robot: trace.temperature_c,
@@ -83,7 +85,7 @@ def telemetry_state(robot: RobotModel, rng: np.random.Generator, scatter: float 
     clock, joints = robot.telemetry, robot.n_joints
     sensors = {}
     for kind, sensor in clock.signals.items():
-        exact = Channel.parse(kind).source is not Source.MEASURED
+        exact = Channel.parse(kind).source in (Source.COMMANDED, Source.MODEL)
         offset, gain, size = rng.standard_normal((3, joints))
         phase = rng.uniform(0.0, 2 * np.pi, joints)
         spread = 0.0 if exact else scatter

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from jointwatch.simulation._units import ARCSEC
 from jointwatch.simulation.difficulty import difficulty
-from jointwatch.simulation.motion import Load
+from jointwatch.simulation.motion import GRIPPER
 from jointwatch.simulation.plant import Controller, Drives, Plant
 from jointwatch.simulation.rigid_body import RigidBody
 from jointwatch.simulation.robot import RobotModel
@@ -13,10 +14,8 @@ from jointwatch.simulation.telemetry import telemetry_state
 
 __all__ = ["draw_session", "draw_unit"]
 
-ARCSEC = np.pi / 180 / 3600
 GRAVITY_M_S2 = 9.80665
 _RATED_SHARE = 0.4  # of peak torque, to which cogging refers
-_GRIPPER = Load(0.0, 0.9)
 
 
 def draw_unit(robot: RobotModel, rng: np.random.Generator) -> Plant:
@@ -36,13 +35,15 @@ def draw_unit(robot: RobotModel, rng: np.random.Generator) -> Plant:
     n = robot.n_joints
     number = robot.number
 
+    stretch = hard.odd_factor if rng.random() < hard.odd_share else 1.0
+
     def scattered(key: str, spread: float) -> np.ndarray:
         mean = number(key)
-        return mean * np.exp(spread * rng.standard_normal((n,) + (1,) * (mean.ndim - 1)))
+        return mean * np.exp(stretch * spread * rng.standard_normal((n,) + (1,) * (mean.ndim - 1)))
 
     ratio = number("drive.ratio").copy()
     stiffness = scattered("drive.stiffness_nm_rad", sigma.stiffness)
-    inertia = np.diag(RigidBody(robot, _GRIPPER).mass_matrix(number("kinematics.home_rad")[None])[0])
+    inertia = np.diag(RigidBody(robot, GRIPPER).mass_matrix(number("kinematics.home_rad")[None])[0])
     share = hard.gear_correlation
     common = rng.standard_normal((n, 1))
 
@@ -93,6 +94,7 @@ def draw_unit(robot: RobotModel, rng: np.random.Generator) -> Plant:
         drag_nm=np.zeros(n),
         link_friction=scattered("drive.link_friction_nm", sigma.link_friction),
         cogging=scattered("drive.cogging_share", sigma.cogging) * number("limits.torque_nm") * _RATED_SHARE,
+        cogging_phase=phases(1)[:, 0],
         ripple=scattered("drive.ripple_share", sigma.ripple),
         ripple_phase=phases(3),
         commutation_rad=np.zeros(n),

@@ -127,11 +127,16 @@ def _jobs(brands: Sequence[str], first: str) -> list[Job]:
     return [*jobs, *((method, "unit", _ALL, _ALL) for method in (_POOLED, _OWN, _OWN_ORACLE))]
 
 
+_NO_DRIVE = "torque_sensor_drift"  # a joint's fault that leaves its drive as it was
+
+
 def _lasting(table: Table) -> Table:
     """True latent parameters of the sessions that are healthy or have a lasting fault of a joint."""
     sessions = table.by_session("latent")
     kinds = {name: catalog.load("faults", name) for name in np.unique(sessions.of("fault")) if name}
-    keep = [not f or (kinds[f].scope == "joint" and not kinds[f].episodic) for f in sessions.of("fault")]
+    keep = [
+        not f or (kinds[f].scope == "joint" and not kinds[f].episodic and f != _NO_DRIVE) for f in sessions.of("fault")
+    ]
     return sessions.take(np.array(keep, bool))
 
 

@@ -109,12 +109,17 @@ class Study(ABC):
 
     def _fingerprint(self, options: StudyOptions) -> str:
         """Steps are taken over only if version, rules, options and every byte of the data are the same."""
-        digest = hashlib.sha256(f"{jointwatch.__version__} {self.revision} {options.model_dump_json()}".encode())
+        rules = f"{jointwatch.__version__} {self.revision} {options.model_dump_json()} {self._rests_on()}"
+        digest = hashlib.sha256(rules.encode())
         for folder in (value for value in dict(options).values() if isinstance(value, Path)):
             for file in sorted(path for path in folder.rglob("*") if path.is_file()):
                 digest.update(str(file.relative_to(folder)).encode())
                 digest.update(file.read_bytes())
         return digest.hexdigest()
+
+    def _rests_on(self) -> str:
+        """What else the steps depend on, where a study has more than options and data."""
+        return ""
 
     @property
     def name(self) -> str:

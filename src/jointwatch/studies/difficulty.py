@@ -8,6 +8,8 @@ from typing import Any
 from pydantic import Field, field_validator
 
 from jointwatch.core.errors import InputError
+from jointwatch.simulation.fleet import plan_fleet
+from jointwatch.simulation.spec import FleetSpec
 from jointwatch.studies._difficulty_axes import study_axes, table_of_axes
 from jointwatch.studies._difficulty_drives import study_drives, table_of_drives
 from jointwatch.studies._difficulty_fleet import study_fleet, table_of_fleet
@@ -93,6 +95,14 @@ def _present(data: Path, presets: list[str], whole: Part) -> dict[str, dict[str,
         for preset in presets
         if preset not in found
     ]
+    for preset, about in found.items():
+        planned = len(plan_fleet(FleetSpec(**about["spec"])))
+        there = len(list((data / preset).glob("*/*/*.parquet")))
+        if there < planned:
+            whole.notes.append(
+                f"{preset} is unfinished, {there} of {planned} sessions are there: not for quoting; the same "
+                "`jointwatch simulate` goes on"
+            )
     if not found:
         raise InputError(
             f"holds none of {', '.join(presets)}",

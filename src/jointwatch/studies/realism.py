@@ -12,8 +12,10 @@ import numpy as np
 
 from jointwatch.core import Label, Recording, catalog
 from jointwatch.core.errors import InputError, NotEnoughData, UsageError
+from jointwatch.simulation.difficulty import difficulty
 from jointwatch.simulation.motion import Load
-from jointwatch.simulation.robot import RobotModel, load_robot
+from jointwatch.simulation.produce import REVISION
+from jointwatch.simulation.robot import RobotModel, load_robot, robot_digest
 from jointwatch.simulation.twin import twin_of
 from jointwatch.studies._ledger import Ledger
 from jointwatch.studies._realism import axes
@@ -47,6 +49,10 @@ class Realism(Study):
     """
 
     Options = StudyOptions
+
+    def _rests_on(self) -> str:
+        robots = " ".join(robot_digest(model) for _, model in _SETS.values())
+        return f"{REVISION} {difficulty().model_dump_json()} {robots}"
 
     def _run(self, options: Any, ledger: Ledger, progress: Progress) -> Results:
         seeds = 1 if options.quick else options.seeds

@@ -26,8 +26,6 @@ def derive(recording: Recording, wanted: Iterable[Channel]) -> Recording:
     `position_error.derived/J`       commanded minus measured position
     `effort.derived/J`               what the drive gives, as the robot tells it: motor torque, else current,
                                      else the torque sensor; in that signal's own unit
-    `power.derived/J`                effort times velocity; its mean over a closed cycle is what friction takes,
-                                     because what gravity and inertia take they give back
     `QUANTITY.derived/J:innovation`  measured value minus its own recent level (exponential mean with a
                                      time constant of 0.5 s, past samples of the same cycle only): the
                                      holding current of a joint differs from run to run, its sudden
@@ -93,12 +91,6 @@ def _effort(recording: Recording, channel: Channel) -> np.ndarray:
     )
 
 
-def _power(recording: Recording, channel: Channel) -> np.ndarray:
-    measured = Channel(Quantity.VELOCITY, channel.joint)
-    velocity = recording[measured] if measured in recording else _velocity(recording, channel)
-    return _effort(recording, channel) * velocity
-
-
 def _innovation(recording: Recording, channel: Channel) -> np.ndarray:
     values = recording[Channel(channel.quantity, channel.joint)]
     result = np.empty_like(values)
@@ -129,5 +121,4 @@ _RECIPES: dict[Quantity, Callable[[Recording, Channel], np.ndarray]] = {
     Quantity.VELOCITY: _velocity,
     Quantity.POSITION_ERROR: _tracking_error,
     Quantity.EFFORT: _effort,
-    Quantity.POWER: _power,
 }

@@ -27,7 +27,7 @@ def halt(motion: Motion, at_s: float, pause_s: float) -> tuple[Motion, float]:
     pace = np.concatenate([np.ones(begin), 1 - np.concatenate(ease)])
     path = np.concatenate([[0.0], np.cumsum((pace[1:] + pace[:-1]) / 2)]) * step
     left = motion.duration_s - step - path[-1]
-    tail = max(int(left * MOTION_RATE_HZ), 0)
+    tail = max(int(left * MOTION_RATE_HZ + 1e-6), 0)
     pace = np.concatenate([pace, np.ones(tail)])
     path = np.concatenate([path, path[-1] + step * np.arange(1, tail + 1)])
     path = np.minimum(path, motion.duration_s - step)

@@ -7,10 +7,7 @@ from numpy.random import Generator
 
 from jointwatch.simulation.difficulty import difficulty
 
-__all__ = ["ARCMIN", "ARCSEC", "scatter"]
-
-ARCSEC = np.pi / 180 / 3600
-ARCMIN = 60 * ARCSEC
+__all__ = ["scatter"]
 
 
 def scatter(law: Generator, *shape: int) -> np.ndarray:

@@ -18,8 +18,9 @@ __all__ = ["Collision"]
 
 
 class Collision(Fault):
-    """A wall across the path at a moment of motion: 5-150 kN/m or, as often, 0.2-2 kN/m, until 20 to 250 N are reached
-    (severity). Half of those above severity 0.5 end in a protective stop of 0.5-1.5 s.
+    """A wall across the path at a moment of motion, hard or, as often, soft: it gives way when 20 to 250 N (severity)
+    are reached, after 10 ms (hard) to 0.3 s (soft), and is as stiff as that asks for. Half of those above severity 0.5
+    end in a protective stop of 0.5-1.5 s.
     """
 
     scope: ClassVar[str] = "robot"

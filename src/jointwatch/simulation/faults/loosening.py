@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from numpy.random import Generator
 
-from jointwatch.simulation.faults._law import ARCMIN
+from jointwatch.simulation._units import ARCMIN
 from jointwatch.simulation.faults.base import Fault
 from jointwatch.simulation.motion import Motion
 from jointwatch.simulation.plant import Plant

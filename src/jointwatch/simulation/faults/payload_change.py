@@ -55,16 +55,27 @@ def _changed(
     if not inside or inside[0].start_s > start_s:
         inside.insert(0, replace(before[-1], start_s=start_s))
     part = [load.mass_kg > lightest for load in inside]
+    tool = min(loads, key=lambda load: load.mass_kg)
     changed = [
-        replace(
-            load,
-            mass_kg=max(load.mass_kg + extra_kg, lightest),
-            com_m=(load.com_m[0] + x_m, load.com_m[1] + y_m, load.com_m[2]),
-        )
-        if carried or not any(part)
-        else load
+        _with_part(tool, load, extra_kg, x_m, y_m) if carried or not any(part) else load
         for load, carried in zip(inside, part, strict=True)
     ]
     if not after or after[0].start_s > stop_s:
         after.insert(0, replace(inside[-1], start_s=stop_s))
     return (*before, *changed, *after)
+
+
+def _with_part(tool: Load, load: Load, extra_kg: float, x_m: float, y_m: float) -> Load:
+    """The load with its part heavier or lighter, at least a tenth of it, and moved sideways; the tool stays."""
+    part_kg = load.mass_kg - tool.mass_kg
+    if part_kg <= 0:
+        return replace(load, mass_kg=max(load.mass_kg + extra_kg, load.mass_kg / 10))
+    changed_kg = max(part_kg + extra_kg, part_kg / 10)
+    total_kg = tool.mass_kg + changed_kg
+    own = (load.mass_kg * np.array(load.com_m) - tool.mass_kg * np.array(tool.com_m)) / part_kg
+    com = (tool.mass_kg * np.array(tool.com_m) + changed_kg * (own + np.array([x_m, y_m, 0.0]))) / total_kg
+    share = changed_kg / part_kg
+    inertia = np.array(tool.inertia_kg_m2) + share * (np.array(load.inertia_kg_m2) - np.array(tool.inertia_kg_m2))
+    x, y, z = com.tolist()
+    xx, yy, zz, xy, xz, yz = inertia.tolist()
+    return Load(load.start_s, total_kg, (x, y, z), (xx, yy, zz, xy, xz, yz))

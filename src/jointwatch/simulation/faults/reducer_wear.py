@@ -7,7 +7,8 @@ from typing import ClassVar
 import numpy as np
 from numpy.random import Generator
 
-from jointwatch.simulation.faults._law import ARCMIN, ARCSEC, scatter
+from jointwatch.simulation._units import ARCMIN, ARCSEC
+from jointwatch.simulation.faults._law import scatter
 from jointwatch.simulation.faults.base import Fault
 from jointwatch.simulation.motion import Motion
 from jointwatch.simulation.plant import Plant

@@ -6,7 +6,8 @@ from typing import ClassVar
 
 from numpy.random import Generator
 
-from jointwatch.simulation.faults._law import ARCSEC, scatter
+from jointwatch.simulation._units import ARCSEC
+from jointwatch.simulation.faults._law import scatter
 from jointwatch.simulation.faults.base import Fault
 from jointwatch.simulation.motion import Motion
 from jointwatch.simulation.plant import Plant

@@ -10,12 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from jointwatch.core import catalog
 from jointwatch.core.errors import UsageError
-from jointwatch.simulation.motion import Load, Motion
+from jointwatch.simulation.motion import GRIPPER, Load, Motion
 from jointwatch.simulation.robot import RobotModel
 
 __all__ = ["Task", "load_task"]
-
-_GRIPPER = Load(0.0, 0.9)
 
 
 class Task(BaseModel, ABC):
@@ -51,9 +49,9 @@ class Task(BaseModel, ABC):
         return motion
 
     def _tool(self) -> Load:
-        share = self.load_kg / _GRIPPER.mass_kg
-        xx, yy, zz, xy, xz, yz = (share * value for value in _GRIPPER.inertia_kg_m2)
-        return Load(0.0, self.load_kg, _GRIPPER.com_m, (xx, yy, zz, xy, xz, yz))
+        share = self.load_kg / GRIPPER.mass_kg
+        xx, yy, zz, xy, xz, yz = (share * value for value in GRIPPER.inertia_kg_m2)
+        return Load(0.0, self.load_kg, GRIPPER.com_m, (xx, yy, zz, xy, xz, yz))
 
 
 def _check_limits(motion: Motion, robot: RobotModel) -> None:
