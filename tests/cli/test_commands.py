@@ -89,7 +89,6 @@ def test_too_few_healthy_cycles_is_said_and_nothing_is_called_healthy(fleet: Pat
         (["study", "collision", "--data="], 2, "--data needs a value"),
         (["study", "collision", "--data", "--quick"], 2, "--data needs a value"),
         (["catalog", "detector"], 2, "detectors"),
-        (["demo", "--data", "nowhere"], 3, "--data DIR"),
     ],
 )
 def test_bad_calls_end_in_one_clear_line(

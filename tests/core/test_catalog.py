@@ -17,7 +17,8 @@ def test_every_entry_loads_and_says_what_it_is(stage: str) -> None:
     for name, line in catalog.describe(stage).items():
         assert line.endswith("."), f"{stage}/{name}: the first docstring line must be a sentence, it is {line!r}"
         entry = catalog.load(stage, name)
-        assert entry.__module__ == f"jointwatch.{stage}.{name}"
+        assert entry.__module__.startswith("jointwatch.")
+        assert entry.__module__.endswith(f".{stage}.{name}")
 
 
 def test_unknown_names_are_refused_with_the_known_ones() -> None:

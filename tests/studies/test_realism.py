@@ -239,6 +239,7 @@ def study(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[float], 
         (tmp_path / "data" / "demo").mkdir(parents=True, exist_ok=True)
         monkeypatch.setattr(realism, "_SETS", {"demo": ("demo", "demo"), "lost": ("demo", "demo")})
         monkeypatch.setattr(realism, "load_robot", lambda name: Model())
+        monkeypatch.setattr(realism, "robot_digest", lambda robot: "")
         monkeypatch.setattr(realism, "twin_of", twin)
         monkeypatch.setattr(realism, "_usable", lambda recordings, found: recordings)
         monkeypatch.setattr(

@@ -17,7 +17,7 @@ from jointwatch.core import Recording
 from jointwatch.core.errors import InputError, UsageError
 from jointwatch.simulation.difficulty import difficulty
 from jointwatch.simulation.fleet import SessionPlan, plan_fleet
-from jointwatch.simulation.robot import robot_digest
+from jointwatch.simulation.robot import load_robot, robot_digest
 from jointwatch.simulation.session import simulate_session
 from jointwatch.simulation.spec import FleetSpec
 
@@ -107,7 +107,7 @@ def _claim(folder: Path, spec: FleetSpec) -> None:
     """The folder is this fleet's: new, or begun with the same specification and versions."""
     content = spec.model_dump(mode="json")
     versions = {"revision": REVISION, "difficulty": difficulty().version}
-    robots = {group.robot: robot_digest(group.robot) for group in spec.groups}
+    robots = {group.robot: robot_digest(load_robot(group.robot)) for group in spec.groups}
     everything = [content, versions, robots, difficulty().model_dump(mode="json")]
     digest = hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()
     manifest = folder / _MANIFEST

@@ -315,13 +315,12 @@ def load_robot(name: str) -> RobotModel:
         raise InputError(f"{key}: {first['msg']}", file=where, remedy="correct this key") from None
 
 
-def robot_digest(name: str) -> str:
+def robot_digest(robot: RobotModel) -> str:
     """SHA-256 of all numbers of a robot model: what was simulated with other numbers is not continued.
 
-    >>> robot_digest("ur5e") == robot_digest("ur10e")
+    >>> robot_digest(load_robot("ur5e")) == robot_digest(load_robot("ur10e"))
     False
     """
-    robot = load_robot(name)
     digest = hashlib.sha256(repr((robot.brand, robot.model, robot.joint_names, robot.joint_kind)).encode())
     for key, found in robot.evidence().items():
         digest.update(key.encode() + np.ascontiguousarray(found.value).tobytes())

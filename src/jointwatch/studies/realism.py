@@ -51,7 +51,7 @@ class Realism(Study):
     Options = StudyOptions
 
     def _rests_on(self) -> str:
-        robots = " ".join(robot_digest(model) for _, model in _SETS.values())
+        robots = " ".join(robot_digest(load_robot(model)) for _, model in _SETS.values())
         return f"{REVISION} {difficulty().model_dump_json()} {robots}"
 
     def _run(self, options: Any, ledger: Ledger, progress: Progress) -> Results:
