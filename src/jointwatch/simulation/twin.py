@@ -20,7 +20,7 @@ from jointwatch.simulation.unit import draw_session, draw_unit
 __all__ = ["twin_of"]
 
 _SMOOTH_HZ = 8.0  # the reference follows what a planner can have meant, not the sensor's noise
-_LEAST_S = 2.0
+_LEAST_S = 0.8
 
 
 def twin_of(recording: Recording, robot: RobotModel, seed: int, load: Load | None = None) -> Recording:
@@ -34,7 +34,7 @@ def twin_of(recording: Recording, robot: RobotModel, seed: int, load: Load | Non
     ----------
     load : what the flange carries; None = nothing.
 
-    Errors: `UsageError` if the joints differ; `NotEnoughData` without two seconds of continuous positions.
+    Errors: `UsageError` if the joints differ; `NotEnoughData` without 0.8 s of continuous positions.
     """
     if len(recording.robot.joints) != robot.n_joints:
         raise UsageError(
@@ -78,8 +78,8 @@ def _reference(recording: Recording, robot: RobotModel, load: Load | None) -> tu
     first, last = _longest(recording, values)
     time_s, values = recording.time_s[first:last], values[:, first:last]
     if last - first < 2 or time_s[-1] - time_s[0] < _LEAST_S:
-        have = int(time_s[-1] - time_s[0]) if last > first else 0
-        raise NotEnoughData("a twin", needed=int(_LEAST_S), have=have, unit="seconds of continuous positions")
+        have = int(1000 * (time_s[-1] - time_s[0])) if last > first else 0
+        raise NotEnoughData("a twin", needed=int(1000 * _LEAST_S), have=have, unit="ms of continuous positions")
     clock = np.arange(int((time_s[-1] - time_s[0]) * MOTION_RATE_HZ)) / MOTION_RATE_HZ
     path = np.stack([np.interp(clock, time_s - time_s[0], row) for row in values])
     width = MOTION_RATE_HZ / (2 * np.pi * _SMOOTH_HZ)
