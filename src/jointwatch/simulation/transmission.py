@@ -8,13 +8,13 @@ import numpy as np
 
 from jointwatch.simulation.plant import Drives
 
-__all__ = ["LEVEL_RAD", "StaticError", "static_error"]
+__all__ = ["LEVELS", "LEVEL_RAD", "StaticError", "static_error"]
 
 LEVEL_RAD = np.radians(0.025)
 """Width of one of the six levels, the limit of a new drive."""
 
 _INPUT_TURNS = 20
-_LEVELS = 6
+LEVELS = 6
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class StaticError:
 
     @property
     def level(self) -> int:
-        return int(min(np.ceil(self.total_rad / LEVEL_RAD), _LEVELS)) or 1
+        return int(min(np.ceil(self.total_rad / LEVEL_RAD), LEVELS)) or 1
 
 
 def static_error(drives: Drives, joint: int) -> StaticError:

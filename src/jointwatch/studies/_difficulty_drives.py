@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from jointwatch.core import Channel, Quantity, Recording
+from jointwatch.simulation.transmission import LEVEL_RAD, LEVELS
 from jointwatch.studies._difficulty_own import against
 from jointwatch.studies._difficulty_part import CHANCE, LEAK, ORACLE, OWN, TREES, Part, band_note
 from jointwatch.studies._difficulty_table import Table, gather, level_features
@@ -29,8 +30,6 @@ from jointwatch.windows.plan import WindowPlan
 __all__ = ["study_drives", "table_of_drives"]
 
 _LENGTH = 4000  # samples a cycle, 500 Hz at 8 s: the bands end at 120 Hz
-_LEVELS = 6
-_LEVEL_RAD = np.radians(0.025)
 _METRICS = ("accuracy", "within one level", "kappa", "mean absolute level error")
 _CLASSES, _ERROR = f"{TREES}, levels", f"{TREES}, static error"
 _OWN_CLASSES, _OWN_ERROR, _OWN_ORACLE = (f"{name}, {OWN}" for name in (_CLASSES, _ERROR, ORACLE))
@@ -107,22 +106,22 @@ def _one(table: Table, method: str, split: str, forest: Forest) -> list[Any]:
     """(unit, true level, said level) counts."""
     y = _levels(table)
     if method == CHANCE:
-        said = random_choice(y, _LEVELS, forest.seed)
+        said = random_choice(y, LEVELS, forest.seed)
     elif forest.regression:
-        error = table.of("static_error_rad")[:, 0] / _LEVEL_RAD
+        error = table.of("static_error_rad")[:, 0] / LEVEL_RAD
         found = held_out(table.values, error, folds(table, split, forest.seed), forest)
-        said = np.clip(np.ceil(found), 1, _LEVELS).astype(int) - 1
+        said = np.clip(np.ceil(found), 1, LEVELS).astype(int) - 1
     else:
         said = held_out(table.values, y, folds(table, split, forest.seed), forest).argmax(axis=1)
-    counts: list[Any] = confusions(table.index.unit, np.unique(table.index.unit), y, said, _LEVELS).tolist()
+    counts: list[Any] = confusions(table.index.unit, np.unique(table.index.unit), y, said, LEVELS).tolist()
     return counts
 
 
 def _cells(where: str, method: str, split: str, counts: np.ndarray) -> Sequence[dict[str, Any]]:
     return [
         {"drives": where, "method": method, "split": split, "true": i + 1, "said": k + 1, "cycles": float(counts[i, k])}
-        for i in range(_LEVELS)
-        for k in range(_LEVELS)
+        for i in range(LEVELS)
+        for k in range(LEVELS)
     ]
 
 

@@ -218,7 +218,6 @@ def _facts(recording: Recording, joints: Sequence[int]) -> dict[str, Any]:
         "fault": truth["fault"]["name"],
         "joint": truth["fault"]["joint"],
         "severity": truth["fault"]["severity"],
-        "struck": len(truth["fault"]["struck"]),
         "level": truth["level"],
         "static_error_rad": truth["static_error_rad"],
         "nuisances": numbers_of(
