@@ -261,9 +261,9 @@ def test_a_joint_fault_needs_a_joint_and_draws_do_not_touch_the_callers_generato
     class Probe(Fault):
         scope = "joint"
 
-        def _apply(self, plant, motion, joint, severity, law, chance, *, cycles):
-            plant.drives.coulomb[joint - 1] += law.random(1000).sum() + chance.random()
-            return plant, motion
+        def _apply(self, plant, motion, case):
+            plant.drives.coulomb[case.joint - 1] += case.law.random(1000).sum() + case.chance.random()
+            return motion
 
     with pytest.raises(UsageError, match="from 1 to 6"):
         Probe().apply(plant, motion, 0, 0.5, RNG(0), RNG(0))

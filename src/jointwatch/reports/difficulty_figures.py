@@ -11,7 +11,8 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from jointwatch.reports.study_figures import _MARKERS, _STYLE, OKABE_ITO, _save
+from jointwatch.reports.study_figures import MARKERS, OKABE_ITO, STYLE, save
+from jointwatch.studies._difficulty_axes import BAND, BAND_SEVERITIES
 
 __all__ = ["axes_figure", "brands_figure", "difficulty_figures", "faults_figure", "levels_figure"]
 
@@ -25,8 +26,6 @@ _LINES = {  # method, split, counted -> name
     ("trees, against own healthy", "unit", "windows"): "unit out, against own healthy",
     ("oracle: true latent parameters", "unit", "sessions"): "oracle, unit out",
 }
-_BAND = (0.6, 0.9)
-_BAND_SEVERITIES = (0.3, 0.6)
 _GREY = "#e8e8e8"
 
 
@@ -36,7 +35,7 @@ def difficulty_figures(details: Mapping[str, Sequence[Record]], out: Path) -> li
     for name, draw in (("m1", axes_figure), ("m2", levels_figure), ("m3", brands_figure), ("m3_faults", faults_figure)):
         if details.get(name):
             given = details["m2_confusion"] if name == "m2" else details[name]
-            paths += _save(draw(given), out / {"m1": "axes", "m2": "levels", "m3": "brands"}.get(name, "faults"))
+            paths += save(draw(given), out / {"m1": "axes", "m2": "levels", "m3": "brands"}.get(name, "faults"))
     return paths
 
 
@@ -45,11 +44,11 @@ def axes_figure(records: Sequence[Record]) -> Figure:
     axes_names = list(dict.fromkeys(record["axis"] for record in records))
     columns = min(4, len(axes_names))
     lines = math.ceil(len(axes_names) / columns)
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(2.7 * columns + 2.6, 2.6 * lines), layout="constrained")
         panels = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).ravel()
         for panel, axis in zip(panels, axes_names, strict=False):
-            panel.fill_between(_BAND_SEVERITIES, *_BAND, color=_GREY, linewidth=0)
+            panel.fill_between(BAND_SEVERITIES, *BAND, color=_GREY, linewidth=0)
             panel.axhline(0.5, color="#888888", linewidth=0.8, linestyle=":")
             for i, (key, label) in enumerate(_LINES.items()):
                 points = sorted(
@@ -59,7 +58,7 @@ def axes_figure(records: Sequence[Record]) -> Figure:
                 )
                 if points:
                     panel.plot(
-                        *zip(*points, strict=True), color=OKABE_ITO[i], marker=_MARKERS[i], markersize=4, label=label
+                        *zip(*points, strict=True), color=OKABE_ITO[i], marker=MARKERS[i], markersize=4, label=label
                     )
             panel.set_title("all axes" if axis == "all" else axis, fontsize=10, loc="left")
         for panel in panels[len(axes_names) :]:
@@ -84,7 +83,7 @@ def levels_figure(cells: Sequence[Record]) -> Figure:
         shown.setdefault(key, np.zeros((6, 6)))[int(cell["true"]) - 1, int(cell["said"]) - 1] = cell["cycles"]
     columns = min(4, len(shown))
     lines = math.ceil(len(shown) / columns)
-    with matplotlib.rc_context({**_STYLE, "axes.grid": False}):
+    with matplotlib.rc_context({**STYLE, "axes.grid": False}):
         figure = Figure(figsize=(2.9 * columns, 3.1 * lines), layout="constrained")
         panels = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).ravel()
         for panel, ((drives, method, split), counts) in zip(panels, shown.items(), strict=False):
@@ -119,7 +118,7 @@ def brands_figure(records: Sequence[Record]) -> Figure:
     brands = sorted({str(r["target"]) for members in panels_of.values() for r in members})
     columns = min(5, len(panels_of))
     lines = math.ceil(len(panels_of) / columns)
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(2.2 * columns + 0.8, lines * (1.1 + 0.25 * len(brands))), layout="constrained")
         panels = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).ravel()
         for panel, (title, members) in zip(panels, panels_of.items(), strict=False):
@@ -146,7 +145,7 @@ def faults_figure(records: Sequence[Record]) -> Figure:
     last = [record for record in records if record["method"] == methods[-1]]
     order = sorted(last, key=lambda record: (record["label"] == "uncertain", -float(record["recall"])))
     names = [str(record["fault"]) for record in order]
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(2.4 + 3.0 * len(methods), 1.4 + 0.24 * len(names)), layout="constrained")
         panels = figure.subplots(1, len(methods), sharex=True, sharey=True, squeeze=False).ravel()
         for panel, method in zip(panels, methods, strict=True):

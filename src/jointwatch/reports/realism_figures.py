@@ -11,7 +11,7 @@ import matplotlib
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
-from jointwatch.reports.study_figures import _STYLE, OKABE_ITO, _save
+from jointwatch.reports.study_figures import OKABE_ITO, STYLE, save
 
 __all__ = ["realism_figure", "realism_figures"]
 
@@ -27,7 +27,7 @@ def realism_figures(curves: Sequence[Point], out: Path) -> list[Path]:
     for name in dict.fromkeys(str(point["set"]) for point in curves):
         chosen = [point for point in curves if point["set"] == name]
         stem = re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_").lower()
-        paths += _save(realism_figure(chosen, name), out / f"realism_{stem}")
+        paths += save(realism_figure(chosen, name), out / f"realism_{stem}")
     return paths
 
 
@@ -42,7 +42,7 @@ def realism_figure(curves: Sequence[Point], title: str) -> Figure:
     joints = sorted({int(point["joint"]) for point in curves if point["joint"]})
     rows = [kind for kind in _ROWS if any(point["kind"] == kind for point in curves)]
     columns = max(1, len(joints))
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(1.2 + 2.4 * columns, 0.8 + 2.1 * (len(rows) + 1)), layout="constrained")
         grid = figure.add_gridspec(len(rows) + 1, columns)
         for i, kind in enumerate(rows):

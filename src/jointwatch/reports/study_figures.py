@@ -12,7 +12,7 @@ import matplotlib
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-__all__ = ["OKABE_ITO", "interval_figure", "label_figure", "study_figures"]
+__all__ = ["MARKERS", "OKABE_ITO", "STYLE", "interval_figure", "label_figure", "save", "study_figures"]
 
 Row = Mapping[str, Any]
 
@@ -20,8 +20,8 @@ OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "
 """Seven colours that people with any kind of colour blindness tell apart (Okabe and Ito 2008), without
 the yellow that is lost on white."""
 
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-_STYLE: dict[Any, Any] = {
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+STYLE: dict[Any, Any] = {
     "font.size": 10,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -46,8 +46,8 @@ def study_figures(rows: Sequence[Row], out: Path) -> list[Path]:
             continue
         stem = re.sub(r"[^A-Za-z0-9]+", "_", metric).strip("_").lower() or "metric"
         if _by_labels(chosen):
-            paths += _save(label_figure(chosen, metric), out / f"{stem}_against_labels")
-        paths += _save(interval_figure(chosen, metric), out / stem)
+            paths += save(label_figure(chosen, metric), out / f"{stem}_against_labels")
+        paths += save(interval_figure(chosen, metric), out / stem)
     return paths
 
 
@@ -61,7 +61,7 @@ def interval_figure(rows: Iterable[Row], metric: str) -> Figure:
     columns = min(3, max(1, len(panels)))
     lines = math.ceil(max(1, len(panels)) / columns)
     size = (2.2 + 0.07 * max((len(n) for n in names), default=0) + 2.6 * columns, lines * (0.9 + 0.27 * len(names)))
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=size, layout="constrained")
         axes = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).ravel()
         for axis, (title, members) in zip(axes, panels.items(), strict=False):
@@ -94,7 +94,7 @@ def label_figure(rows: Iterable[Row], metric: str) -> Figure:
     methods, dropped = _best_methods(chosen, metric)
     columns = min(3, max(1, len(panels)))
     lines = math.ceil(max(1, len(panels)) / columns)
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(3.6 * columns + 2.0, 3.2 * lines), layout="constrained")
         axes = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).ravel()
         drawn: set[float] = set()
@@ -155,7 +155,7 @@ def _curve(axis: Any, i: int, method: str, rows: list[Row]) -> set[float]:
         mean,
         yerr=[[max(0.0, low) for low, _ in reach], [max(0.0, high) for _, high in reach]],
         color=colour,
-        marker=_MARKERS[i % len(_MARKERS)],
+        marker=MARKERS[i % len(MARKERS)],
         markersize=5,
         linewidth=1.4,
         elinewidth=0.9,
@@ -207,11 +207,12 @@ def _finite(value: Any) -> bool:
     return value is not None and math.isfinite(value)
 
 
-def _save(figure: Figure, stem: Path) -> list[Path]:
+def save(figure: Figure, stem: Path) -> list[Path]:
+    """PNG and SVG beside each other at `stem`; returns their paths, PNG before SVG."""
     stem.parent.mkdir(parents=True, exist_ok=True)
     paths = [stem.with_name(stem.name + ".png"), stem.with_name(stem.name + ".svg")]
     FigureCanvasAgg(figure)
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure.savefig(paths[0], dpi=150, metadata={"Software": None})
         figure.savefig(paths[1], metadata={"Date": None})
     return paths

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -62,6 +62,10 @@ class Motion:
             raise UsageError(f"position, velocity and acceleration must be (time, joint) alike, got {shape}")
         if not self.loads or self.loads[0].start_s != 0.0:
             raise UsageError("loads must start at 0 s")
+
+    def secretly_carrying(self, loads: tuple[Load, ...]) -> Motion:
+        """The motion with other loads, of which the controller does not know."""
+        return replace(self, loads=loads, believed_loads=self.believed_loads or self.loads)
 
     @property
     def time_s(self) -> np.ndarray:

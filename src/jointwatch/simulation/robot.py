@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.resources
 from collections.abc import Iterator, Mapping
 from functools import cached_property, lru_cache
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
-import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from jointwatch.core import Joint, Robot
-from jointwatch.core.errors import InputError, UsageError
+from jointwatch.core.errors import UsageError
+from jointwatch.simulation import _shipped
 
 __all__ = ["EVIDENCE", "RobotModel", "Sensor", "Telemetry", "load_robot", "robot_digest", "robots"]
 
@@ -285,8 +283,7 @@ def robots() -> tuple[str, ...]:
     >>> "ur5e" in robots()
     True
     """
-    folder = importlib.resources.files("jointwatch.simulation") / "robots"
-    return tuple(sorted(file.name[:-5] for file in folder.iterdir() if file.name.endswith(".yaml")))
+    return _shipped.names("robots")
 
 
 @lru_cache(maxsize=32)
@@ -295,24 +292,8 @@ def load_robot(name: str) -> RobotModel:
 
     Errors: `UsageError` for an unknown name; `InputError` that names the file and the key that is wrong.
     """
-    if name in robots():
-        file = importlib.resources.files("jointwatch.simulation") / "robots" / f"{name}.yaml"
-        text, where = file.read_text(encoding="utf-8"), f"{name}.yaml"
-    elif name.endswith((".yaml", ".yml")):
-        path = Path(name)
-        if not path.is_file():
-            raise InputError("not found", file=path, remedy="give the path of a robot file")
-        text, where = path.read_text(encoding="utf-8"), name
-    else:
-        raise UsageError(f"no robot {name!r}; there are {', '.join(robots())}, or give the path of a YAML file")
-    try:
-        return RobotModel(**yaml.safe_load(text))
-    except (yaml.YAMLError, TypeError) as error:
-        raise InputError(f"is no robot file ({error})", file=where, remedy="see the robots in the package") from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"])) or "robot"
-        raise InputError(f"{key}: {first['msg']}", file=where, remedy="correct this key") from None
+    remedy = "see the robots in the package"
+    return _shipped.load(name, "robots", RobotModel, entry="robot", what="robot", remedy=remedy)
 
 
 def robot_digest(robot: RobotModel) -> str:

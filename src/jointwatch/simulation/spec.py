@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.resources
 from pathlib import Path
 from typing import Any
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from jointwatch.core import catalog
-from jointwatch.core.errors import InputError, UsageError
+from jointwatch.simulation import _shipped
 
 __all__ = ["FaultPlan", "FleetSpec", "Group", "load_spec", "presets"]
 
@@ -107,8 +105,7 @@ def presets() -> tuple[str, ...]:
     >>> "m3-fleet" in presets()
     True
     """
-    folder = importlib.resources.files("jointwatch.simulation") / "presets"
-    return tuple(sorted(file.name[:-5] for file in folder.iterdir() if file.name.endswith(".yaml")))
+    return _shipped.names("presets")
 
 
 def load_spec(source: str | Path) -> FleetSpec:
@@ -116,24 +113,5 @@ def load_spec(source: str | Path) -> FleetSpec:
 
     Errors: `UsageError` for an unknown preset; `InputError` that names the file and key that is wrong.
     """
-    name = str(source)
-    if name in presets():
-        text = (importlib.resources.files("jointwatch.simulation") / "presets" / f"{name}.yaml").read_text("utf-8")
-    elif name.endswith((".yaml", ".yml")):
-        path = Path(source)
-        if not path.is_file():
-            raise InputError("not found", file=path, remedy="give the path of a fleet file or the name of a preset")
-        text = path.read_text(encoding="utf-8")
-    else:
-        raise UsageError(f"no preset {name!r}; there are {', '.join(presets())}, or give the path of a YAML file")
-    try:
-        return FleetSpec(**yaml.safe_load(text))
-    except (yaml.YAMLError, TypeError) as error:
-        problem = str(error).splitlines()[0]
-        raise InputError(
-            f"is no fleet file ({problem})", file=name, remedy="see `jointwatch simulate --show demo`"
-        ) from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"])) or "fleet"
-        raise InputError(f"{key}: {first['msg']}", file=name, remedy="correct this key") from None
+    remedy = "see `jointwatch simulate --show demo`"
+    return _shipped.load(str(source), "presets", FleetSpec, entry="preset", what="fleet", remedy=remedy)

@@ -27,14 +27,14 @@ from jointwatch.studies._difficulty_trees import (
 from jointwatch.studies._ledger import Ledger
 from jointwatch.windows.plan import WindowPlan
 
-__all__ = ["study_axes", "table_of_axes"]
+__all__ = ["BAND", "BAND_SEVERITIES", "study_axes", "table_of_axes"]
 
 _RATE_HZ = 25.0
 _LENGTH = 50
 _QUANTITIES = (Quantity.POSITION, Quantity.TORQUE, Quantity.CURRENT)
 _POOLED = 0.0
-_BAND = (0.6, 0.9)
-_BAND_SEVERITIES = (0.3, 0.6)
+BAND = (0.6, 0.9)
+BAND_SEVERITIES = (0.3, 0.6)
 _AXIS_OUT = "axis out"
 _ALL = f"{TREES}, all joints"
 _OWN = f"{TREES}, {OWN}"
@@ -193,10 +193,10 @@ def _judge(part: Part, table: Table, axes: Mapping[str, int], trees: int) -> Non
     """Bands of difficulty, and suspected leaks."""
     records = [r for r in part.details["m1"] if r["split"] == "unit" and r["counted"] == "windows"]
     for record in records:
-        if record["method"] == TREES and record["severity"] in _BAND_SEVERITIES:
+        if record["method"] == TREES and record["severity"] in BAND_SEVERITIES:
             what = f"m1, {record['axis']} axes" if record["axis"] == "all" else f"m1, {record['axis']}"
             name = f"{what}, severity {record['severity']:g}, units held out, balanced accuracy"
-            part.notes.append(band_note(name, record["balanced accuracy"], *_BAND))
+            part.notes.append(band_note(name, record["balanced accuracy"], *BAND))
     for record in records:
         if record["method"] == TREES and record["axis"] != "all" and record["balanced accuracy"] > LEAK:
             chosen = _chosen(table, record["axis"], record["severity"])

@@ -1,4 +1,4 @@
-"""Spans for telemetry faults: where in a cycle, how long, and how much one unit differs from the next."""
+"""Spans for telemetry faults: where in a cycle, and how long."""
 
 from __future__ import annotations
 
@@ -6,16 +6,10 @@ import numpy as np
 from numpy.random import Generator
 
 from jointwatch.core import Channel, Quantity, Source
-from jointwatch.simulation.difficulty import difficulty
 from jointwatch.simulation.motion import Motion
 from jointwatch.simulation.plant import Plant
 
-__all__ = ["bursts", "measured", "reach", "rest_of_session", "schedule"]
-
-
-def reach(law: Generator) -> float:
-    """How much stronger than the usual specimen this one reacts, lognormal about 1."""
-    return float(np.exp(difficulty().law_sigma * law.standard_normal()))
+__all__ = ["bursts", "measured", "rest_of_session", "schedule"]
 
 
 def bursts(start_s: float, stop_s: float, share: float, chance: Generator, most: int = 4) -> list[tuple[float, float]]:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from numpy.random import Generator
-
 from jointwatch.simulation._units import ARCMIN
-from jointwatch.simulation.faults.base import Fault
+from jointwatch.simulation.faults.base import Case, Fault
 from jointwatch.simulation.motion import Motion
 from jointwatch.simulation.plant import Plant
 
@@ -19,16 +17,6 @@ class Backlash(Fault):
 
     scope: ClassVar[str] = "joint"
 
-    def _apply(
-        self,
-        plant: Plant,
-        motion: Motion,
-        joint: int,
-        severity: float,
-        law: Generator,
-        chance: Generator,
-        *,
-        cycles: tuple[int, ...],
-    ) -> tuple[Plant, Motion]:
-        plant.drives.backlash_rad[joint - 1] += law.uniform(3.0, 6.0) * ARCMIN * severity
-        return plant, motion
+    def _apply(self, plant: Plant, motion: Motion, case: Case) -> Motion:
+        plant.drives.backlash_rad[case.joint - 1] += case.law.uniform(3.0, 6.0) * ARCMIN * case.severity
+        return motion

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import ClassVar, final
 
 from numpy.random import Generator
@@ -12,9 +13,20 @@ from jointwatch.simulation.motion import Motion
 from jointwatch.simulation.plant import Plant
 from jointwatch.simulation.robot import RobotModel
 
-__all__ = ["Fault"]
+__all__ = ["Case", "Fault"]
 
 SCOPES = ("joint", "robot", "telemetry")
+
+
+@dataclass(frozen=True)
+class Case:
+    """Where and how a fault strikes: see `Fault.apply`."""
+
+    joint: int
+    severity: float
+    law: Generator
+    chance: Generator
+    cycles: tuple[int, ...]
 
 
 class Fault(ABC):
@@ -40,18 +52,8 @@ class Fault(ABC):
         return True
 
     @abstractmethod
-    def _apply(
-        self,
-        plant: Plant,
-        motion: Motion,
-        joint: int,
-        severity: float,
-        law: Generator,
-        chance: Generator,
-        *,
-        cycles: tuple[int, ...],
-    ) -> tuple[Plant, Motion]:
-        """The plant, changed, and the motion. What is drawn must not depend on `severity`, which is above 0 here."""
+    def _apply(self, plant: Plant, motion: Motion, case: Case) -> Motion:
+        """Change the plant and return the motion. What is drawn must not depend on the severity, which is above 0."""
 
     @final
     def apply(
@@ -97,4 +99,5 @@ class Fault(ABC):
         copy = plant.copy()
         if severity == 0.0:
             return copy, motion
-        return self._apply(copy, motion, int(joint), float(severity), own_law, own_chance, cycles=tuple(cycles))
+        case = Case(int(joint), float(severity), own_law, own_chance, tuple(cycles))
+        return copy, self._apply(copy, motion, case)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from numpy.random import Generator
-
-from jointwatch.simulation.faults.base import Fault
+from jointwatch.simulation.faults.base import Case, Fault
 from jointwatch.simulation.motion import Motion
 from jointwatch.simulation.plant import BaseMode, Plant
 
@@ -20,21 +18,11 @@ class BaseWobble(Fault):
 
     scope: ClassVar[str] = "robot"
 
-    def _apply(
-        self,
-        plant: Plant,
-        motion: Motion,
-        joint: int,
-        severity: float,
-        law: Generator,
-        chance: Generator,
-        *,
-        cycles: tuple[int, ...],
-    ) -> tuple[Plant, Motion]:
-        frequency = 16.0 - 10.0 * severity
+    def _apply(self, plant: Plant, motion: Motion, case: Case) -> Motion:
+        frequency = 16.0 - 10.0 * case.severity
         plant.base = BaseMode(
-            (frequency * law.uniform(0.85, 1.0), frequency * law.uniform(0.85, 1.0)),
-            (law.uniform(0.02, 0.1), law.uniform(0.02, 0.1)),
-            law.uniform(40.0, 120.0) / severity,
+            (frequency * case.law.uniform(0.85, 1.0), frequency * case.law.uniform(0.85, 1.0)),
+            (case.law.uniform(0.02, 0.1), case.law.uniform(0.02, 0.1)),
+            case.law.uniform(40.0, 120.0) / case.severity,
         )
-        return plant, motion
+        return motion

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from numpy.random import Generator
-
-from jointwatch.simulation.faults._schedule import reach, schedule
-from jointwatch.simulation.faults.base import Fault
+from jointwatch.simulation.faults._law import factor
+from jointwatch.simulation.faults._schedule import schedule
+from jointwatch.simulation.faults.base import Case, Fault
 from jointwatch.simulation.motion import Motion
 from jointwatch.simulation.plant import Plant
 
@@ -28,20 +27,10 @@ class ClockStep(Fault):
     scope: ClassVar[str] = "telemetry"
     episodic: ClassVar[bool] = True
 
-    def _apply(
-        self,
-        plant: Plant,
-        motion: Motion,
-        joint: int,
-        severity: float,
-        law: Generator,
-        chance: Generator,
-        *,
-        cycles: tuple[int, ...],
-    ) -> tuple[Plant, Motion]:
-        ahead = severity * reach(law)
-        for at in cycles:
+    def _apply(self, plant: Plant, motion: Motion, case: Case) -> Motion:
+        ahead = case.severity * factor(case.law)
+        for at in case.cycles:
             cycle = motion.cycles[at]
-            start_s = cycle.start_s + chance.uniform(*_BEGINS) * (cycle.stop_s - cycle.start_s)
+            start_s = cycle.start_s + case.chance.uniform(*_BEGINS) * (cycle.stop_s - cycle.start_s)
             schedule(plant, "clock_step", (start_s, cycle.stop_s), ahead)
-        return plant, motion
+        return motion

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 import numpy as np
-from numpy.random import Generator
 
-from jointwatch.simulation.faults.base import Fault
+from jointwatch.simulation.faults.base import Case, Fault
 from jointwatch.simulation.motion import Motion
 from jointwatch.simulation.plant import Plant
 
@@ -19,17 +18,9 @@ class CommutationError(Fault):
 
     scope: ClassVar[str] = "joint"
 
-    def _apply(
-        self,
-        plant: Plant,
-        motion: Motion,
-        joint: int,
-        severity: float,
-        law: Generator,
-        chance: Generator,
-        *,
-        cycles: tuple[int, ...],
-    ) -> tuple[Plant, Motion]:
-        sign = 1.0 if law.random() < 0.5 else -1.0
-        plant.drives.commutation_rad[joint - 1] = sign * np.radians(2 + law.uniform(13.0, 23.0) * severity)
-        return plant, motion
+    def _apply(self, plant: Plant, motion: Motion, case: Case) -> Motion:
+        sign = 1.0 if case.law.random() < 0.5 else -1.0
+        plant.drives.commutation_rad[case.joint - 1] = sign * np.radians(
+            2 + case.law.uniform(13.0, 23.0) * case.severity
+        )
+        return motion

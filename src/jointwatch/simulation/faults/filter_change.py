@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from numpy.random import Generator
-
 from jointwatch.core.errors import UsageError
 from jointwatch.simulation._telemetry_faults import SMOOTHED
-from jointwatch.simulation.faults._schedule import measured, reach, rest_of_session, schedule
-from jointwatch.simulation.faults.base import Fault
+from jointwatch.simulation.faults._law import factor
+from jointwatch.simulation.faults._schedule import measured, rest_of_session, schedule
+from jointwatch.simulation.faults.base import Case, Fault
 from jointwatch.simulation.motion import Motion
 from jointwatch.simulation.plant import Plant
 
@@ -29,18 +28,10 @@ class FilterChange(Fault):
 
     scope: ClassVar[str] = "telemetry"
 
-    def _apply(
-        self,
-        plant: Plant,
-        motion: Motion,
-        joint: int,
-        severity: float,
-        law: Generator,
-        chance: Generator,
-        *,
-        cycles: tuple[int, ...],
-    ) -> tuple[Plant, Motion]:
+    def _apply(self, plant: Plant, motion: Motion, case: Case) -> Motion:
         if not measured(plant) & set(SMOOTHED):
             raise UsageError(f"filter_change: {plant.robot.model} reports no {', '.join(SMOOTHED)}")
-        schedule(plant, "filter_change", rest_of_session(motion, cycles), severity * reach(law), joint)
-        return plant, motion
+        schedule(
+            plant, "filter_change", rest_of_session(motion, case.cycles), case.severity * factor(case.law), case.joint
+        )
+        return motion

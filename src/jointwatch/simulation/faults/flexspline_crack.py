@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from numpy.random import Generator
-
-from jointwatch.simulation.faults._law import scatter
-from jointwatch.simulation.faults.base import Fault
+from jointwatch.simulation.faults._law import factor
+from jointwatch.simulation.faults.base import Case, Fault
 from jointwatch.simulation.motion import Motion
 from jointwatch.simulation.plant import Plant
 from jointwatch.simulation.robot import RobotModel
@@ -26,20 +24,10 @@ class FlexsplineCrack(Fault):
         """Only strain-wave gears have a flexspline."""
         return joint >= 1 and bool(robot.number("drive.rv_pins")[joint - 1] == 0)
 
-    def _apply(
-        self,
-        plant: Plant,
-        motion: Motion,
-        joint: int,
-        severity: float,
-        law: Generator,
-        chance: Generator,
-        *,
-        cycles: tuple[int, ...],
-    ) -> tuple[Plant, Motion]:
-        d, j = plant.drives, joint - 1
-        d.crack[j] = law.uniform(0.2, 0.4) * severity
-        d.wave_rad[j, 0] *= 1 + 3 * severity * scatter(law, 1)[0]
-        d.output_rad[j, :2] *= 1 + 1.5 * severity * scatter(law, 1)[0]
-        d.hysteresis_nm[j] *= 1 + 0.5 * severity
-        return plant, motion
+    def _apply(self, plant: Plant, motion: Motion, case: Case) -> Motion:
+        d, j = plant.drives, case.joint - 1
+        d.crack[j] = case.law.uniform(0.2, 0.4) * case.severity
+        d.wave_rad[j, 0] *= 1 + 3 * case.severity * factor(case.law)
+        d.output_rad[j, :2] *= 1 + 1.5 * case.severity * factor(case.law)
+        d.hysteresis_nm[j] *= 1 + 0.5 * case.severity
+        return motion

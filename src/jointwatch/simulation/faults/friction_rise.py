@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from numpy.random import Generator
-
-from jointwatch.simulation.faults.base import Fault
+from jointwatch.simulation.faults.base import Case, Fault
 from jointwatch.simulation.motion import Motion
 from jointwatch.simulation.plant import Plant
 
@@ -18,17 +16,7 @@ class FrictionRise(Fault):
 
     scope: ClassVar[str] = "joint"
 
-    def _apply(
-        self,
-        plant: Plant,
-        motion: Motion,
-        joint: int,
-        severity: float,
-        law: Generator,
-        chance: Generator,
-        *,
-        cycles: tuple[int, ...],
-    ) -> tuple[Plant, Motion]:
-        d, j = plant.drives, joint - 1
-        d.drag_nm[j] += law.uniform(0.3, 0.6) * d.coulomb[j] * severity
-        return plant, motion
+    def _apply(self, plant: Plant, motion: Motion, case: Case) -> Motion:
+        d, j = plant.drives, case.joint - 1
+        d.drag_nm[j] += case.law.uniform(0.3, 0.6) * d.coulomb[j] * case.severity
+        return motion

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from numpy.random import Generator
-
-from jointwatch.simulation.faults._schedule import bursts, reach, schedule
-from jointwatch.simulation.faults.base import Fault
+from jointwatch.simulation.faults._law import factor
+from jointwatch.simulation.faults._schedule import bursts, schedule
+from jointwatch.simulation.faults.base import Case, Fault
 from jointwatch.simulation.motion import Motion
 from jointwatch.simulation.plant import Plant
 
@@ -29,20 +28,10 @@ class FrozenSamples(Fault):
     scope: ClassVar[str] = "telemetry"
     episodic: ClassVar[bool] = True
 
-    def _apply(
-        self,
-        plant: Plant,
-        motion: Motion,
-        joint: int,
-        severity: float,
-        law: Generator,
-        chance: Generator,
-        *,
-        cycles: tuple[int, ...],
-    ) -> tuple[Plant, Motion]:
-        share = min(severity * _STILL * reach(law), _MOST)
-        for at in cycles:
+    def _apply(self, plant: Plant, motion: Motion, case: Case) -> Motion:
+        share = min(case.severity * _STILL * factor(case.law), _MOST)
+        for at in case.cycles:
             cycle = motion.cycles[at]
-            for span_s in bursts(cycle.start_s, cycle.stop_s, share, chance, most=1):
-                schedule(plant, "frozen", span_s, severity, joint)
-        return plant, motion
+            for span_s in bursts(cycle.start_s, cycle.stop_s, share, case.chance, most=1):
+                schedule(plant, "frozen", span_s, case.severity, case.joint)
+        return motion

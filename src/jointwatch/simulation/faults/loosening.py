@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from numpy.random import Generator
-
 from jointwatch.simulation._units import ARCMIN
-from jointwatch.simulation.faults.base import Fault
+from jointwatch.simulation.faults.base import Case, Fault
 from jointwatch.simulation.motion import Motion
 from jointwatch.simulation.plant import Plant
 
@@ -19,19 +17,9 @@ class Loosening(Fault):
 
     scope: ClassVar[str] = "joint"
 
-    def _apply(
-        self,
-        plant: Plant,
-        motion: Motion,
-        joint: int,
-        severity: float,
-        law: Generator,
-        chance: Generator,
-        *,
-        cycles: tuple[int, ...],
-    ) -> tuple[Plant, Motion]:
-        d, j = plant.drives, joint - 1
-        d.stiffness[j] *= 1 - law.uniform(0.3, 0.6) * severity
-        d.backlash_rad[j] += law.uniform(0.5, 2.0) * ARCMIN * severity
-        d.damping[j] *= 1 - 0.4 * severity
-        return plant, motion
+    def _apply(self, plant: Plant, motion: Motion, case: Case) -> Motion:
+        d, j = plant.drives, case.joint - 1
+        d.stiffness[j] *= 1 - case.law.uniform(0.3, 0.6) * case.severity
+        d.backlash_rad[j] += case.law.uniform(0.5, 2.0) * ARCMIN * case.severity
+        d.damping[j] *= 1 - 0.4 * case.severity
+        return motion

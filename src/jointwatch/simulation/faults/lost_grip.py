@@ -6,10 +6,9 @@ from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
-from numpy.random import Generator
 
 from jointwatch.core.errors import UsageError
-from jointwatch.simulation.faults.base import Fault
+from jointwatch.simulation.faults.base import Case, Fault
 from jointwatch.simulation.motion import Motion
 from jointwatch.simulation.plant import Plant
 
@@ -24,20 +23,10 @@ class LostGrip(Fault):
     scope: ClassVar[str] = "robot"
     episodic: ClassVar[bool] = True
 
-    def _apply(
-        self,
-        plant: Plant,
-        motion: Motion,
-        joint: int,
-        severity: float,
-        law: Generator,
-        chance: Generator,
-        *,
-        cycles: tuple[int, ...],
-    ) -> tuple[Plant, Motion]:
+    def _apply(self, plant: Plant, motion: Motion, case: Case) -> Motion:
         lightest = min(motion.loads, key=lambda load: load.mass_kg)
         loads = list(motion.loads)
-        for cycle in cycles:
+        for cycle in case.cycles:
             mark = motion.cycles[cycle]
             carried = [
                 (i, load)
@@ -48,6 +37,6 @@ class LostGrip(Fault):
                 raise UsageError(f"lost_grip: nothing is carried in cycle {cycle}; use a task with a part")
             i, load = carried[0]
             until = loads[i + 1].start_s if i + 1 < len(loads) else motion.duration_s
-            share = float(np.clip(0.9 - 0.8 * severity + chance.uniform(-0.05, 0.05), 0.05, 0.95))
+            share = float(np.clip(0.9 - 0.8 * case.severity + case.chance.uniform(-0.05, 0.05), 0.05, 0.95))
             loads.insert(i + 1, replace(lightest, start_s=load.start_s + share * (until - load.start_s)))
-        return plant, replace(motion, loads=tuple(loads), believed_loads=motion.believed_loads or motion.loads)
+        return motion.secretly_carrying(tuple(loads))

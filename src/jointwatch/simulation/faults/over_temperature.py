@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from numpy.random import Generator
-
-from jointwatch.simulation.faults.base import Fault
+from jointwatch.simulation.faults.base import Case, Fault
 from jointwatch.simulation.motion import Motion
 from jointwatch.simulation.plant import Plant
 
@@ -18,18 +16,8 @@ class OverTemperature(Fault):
 
     scope: ClassVar[str] = "joint"
 
-    def _apply(
-        self,
-        plant: Plant,
-        motion: Motion,
-        joint: int,
-        severity: float,
-        law: Generator,
-        chance: Generator,
-        *,
-        cycles: tuple[int, ...],
-    ) -> tuple[Plant, Motion]:
-        d, j = plant.drives, joint - 1
-        d.temperature_c[j] += law.uniform(15.0, 40.0) * severity
-        d.heat_resistance[j] *= 1 + law.uniform(0.5, 1.0) * severity
-        return plant, motion
+    def _apply(self, plant: Plant, motion: Motion, case: Case) -> Motion:
+        d, j = plant.drives, case.joint - 1
+        d.temperature_c[j] += case.law.uniform(15.0, 40.0) * case.severity
+        d.heat_resistance[j] *= 1 + case.law.uniform(0.5, 1.0) * case.severity
+        return motion

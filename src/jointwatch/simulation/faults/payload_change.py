@@ -6,9 +6,8 @@ from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
-from numpy.random import Generator
 
-from jointwatch.simulation.faults.base import Fault
+from jointwatch.simulation.faults.base import Case, Fault
 from jointwatch.simulation.motion import Load, Motion
 from jointwatch.simulation.plant import Plant
 
@@ -23,39 +22,28 @@ class PayloadChange(Fault):
     scope: ClassVar[str] = "robot"
     episodic: ClassVar[bool] = True
 
-    def _apply(
-        self,
-        plant: Plant,
-        motion: Motion,
-        joint: int,
-        severity: float,
-        law: Generator,
-        chance: Generator,
-        *,
-        cycles: tuple[int, ...],
-    ) -> tuple[Plant, Motion]:
-        sign = 1.0 if chance.random() < 0.6 else -1.0
-        extra = sign * (0.05 + chance.uniform(0.3, 0.45) * severity)
-        angle, off = chance.uniform(0, 2 * np.pi), 0.01 + 0.04 * severity * chance.random()
+    def _apply(self, plant: Plant, motion: Motion, case: Case) -> Motion:
+        sign = 1.0 if case.chance.random() < 0.6 else -1.0
+        extra = sign * (0.05 + case.chance.uniform(0.3, 0.45) * case.severity)
+        angle, off = case.chance.uniform(0, 2 * np.pi), 0.01 + 0.04 * case.severity * case.chance.random()
         loads = motion.loads
-        for cycle in cycles:
+        for cycle in case.cycles:
             mark = motion.cycles[cycle]
             loads = _changed(loads, mark.start_s, mark.stop_s, extra, off * np.cos(angle), off * np.sin(angle))
-        return plant, replace(motion, loads=loads, believed_loads=motion.believed_loads or motion.loads)
+        return motion.secretly_carrying(loads)
 
 
 def _changed(
     loads: tuple[Load, ...], start_s: float, stop_s: float, extra_kg: float, x_m: float, y_m: float
 ) -> tuple[Load, ...]:
     """Loads with what is carried within the span changed; without a part it is the tool that changes."""
-    lightest = min(load.mass_kg for load in loads)
+    tool = min(loads, key=lambda load: load.mass_kg)
     inside = [load for load in loads if start_s <= load.start_s < stop_s]
     before = [load for load in loads if load.start_s < start_s]
     after = [load for load in loads if load.start_s >= stop_s]
     if not inside or inside[0].start_s > start_s:
         inside.insert(0, replace(before[-1], start_s=start_s))
-    part = [load.mass_kg > lightest for load in inside]
-    tool = min(loads, key=lambda load: load.mass_kg)
+    part = [load.mass_kg > tool.mass_kg for load in inside]
     changed = [
         _with_part(tool, load, extra_kg, x_m, y_m) if carried or not any(part) else load
         for load, carried in zip(inside, part, strict=True)

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import ClassVar
 
 import numpy as np
-from numpy.random import Generator
 
 from jointwatch.simulation._units import ARCMIN, ARCSEC
 from jointwatch.simulation.faults._law import scatter
-from jointwatch.simulation.faults.base import Fault
+from jointwatch.simulation.faults.base import Case, Fault
 from jointwatch.simulation.motion import Motion
 from jointwatch.simulation.plant import Plant
 from jointwatch.simulation.transmission import LEVEL_RAD
@@ -32,21 +31,11 @@ class ReducerWear(Fault):
 
     scope: ClassVar[str] = "joint"
 
-    def _apply(
-        self,
-        plant: Plant,
-        motion: Motion,
-        joint: int,
-        severity: float,
-        law: Generator,
-        chance: Generator,
-        *,
-        cycles: tuple[int, ...],
-    ) -> tuple[Plant, Motion]:
-        d, j = plant.drives, joint - 1
+    def _apply(self, plant: Plant, motion: Motion, case: Case) -> Motion:
+        d, j = plant.drives, case.joint - 1
         # Wear runs ahead in one respect and behind in another, and goes far in some, but not each on its own.
-        pace = severity ** (scatter(law, 1) * np.sqrt(scatter(law, _LAWS)))
-        far = (1 - _OWN) * law.uniform() + _OWN * law.uniform(size=_LAWS)
+        pace = case.severity ** (scatter(case.law, 1) * np.sqrt(scatter(case.law, _LAWS)))
+        far = (1 - _OWN) * case.law.uniform() + _OWN * case.law.uniform(size=_LAWS)
         d.wave_rad[j] *= 1 + (1 + far[0]) * pace[0]
         # A gear that was made badly also wears out worse: its quality shows in both errors.
         made = d.output_rad[j].sum() / (plant.robot.number("drive.output_error_arcsec")[j].sum() * ARCSEC)
@@ -61,4 +50,4 @@ class ReducerWear(Fault):
         d.stribeck[j] *= 1 + (0.2 + 0.3 * far[5]) * pace[5]
         d.coulomb_load[j] *= 1 + (0.3 + 0.2 * far[6]) * pace[6]
         d.viscous[j] *= 1 + (0.05 + 0.15 * far[7]) * pace[7]
-        return plant, motion
+        return motion

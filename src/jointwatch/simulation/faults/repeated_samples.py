@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from numpy.random import Generator
-
-from jointwatch.simulation.faults._schedule import bursts, reach, schedule
-from jointwatch.simulation.faults.base import Fault
+from jointwatch.simulation.faults._law import factor
+from jointwatch.simulation.faults._schedule import bursts, schedule
+from jointwatch.simulation.faults.base import Case, Fault
 from jointwatch.simulation.motion import Motion
 from jointwatch.simulation.plant import Plant
 
@@ -29,21 +28,11 @@ class RepeatedSamples(Fault):
     scope: ClassVar[str] = "telemetry"
     episodic: ClassVar[bool] = True
 
-    def _apply(
-        self,
-        plant: Plant,
-        motion: Motion,
-        joint: int,
-        severity: float,
-        law: Generator,
-        chance: Generator,
-        *,
-        cycles: tuple[int, ...],
-    ) -> tuple[Plant, Motion]:
-        share = min(severity * _OLD * reach(law), _MOST)
-        for at in cycles:
+    def _apply(self, plant: Plant, motion: Motion, case: Case) -> Motion:
+        share = min(case.severity * _OLD * factor(case.law), _MOST)
+        for at in case.cycles:
             cycle = motion.cycles[at]
-            for start_s, stop_s in bursts(cycle.start_s, cycle.stop_s, 2 * share, chance):
+            for start_s, stop_s in bursts(cycle.start_s, cycle.stop_s, 2 * share, case.chance):
                 # The first half is the block, the second half its repetition: the block is of this cycle too.
-                schedule(plant, "repeated", (0.5 * (start_s + stop_s), stop_s), severity)
-        return plant, motion
+                schedule(plant, "repeated", (0.5 * (start_s + stop_s), stop_s), case.severity)
+        return motion

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from numpy.random import Generator
-
 from jointwatch.simulation._units import ARCSEC
-from jointwatch.simulation.faults._law import scatter
-from jointwatch.simulation.faults.base import Fault
+from jointwatch.simulation.faults._law import factor
+from jointwatch.simulation.faults.base import Case, Fault
 from jointwatch.simulation.motion import Motion
 from jointwatch.simulation.plant import Plant
 from jointwatch.simulation.robot import RobotModel
@@ -27,20 +25,10 @@ class RvPitting(Fault):
         """Only reducers with pins."""
         return joint >= 1 and bool(robot.number("drive.rv_pins")[joint - 1] > 0)
 
-    def _apply(
-        self,
-        plant: Plant,
-        motion: Motion,
-        joint: int,
-        severity: float,
-        law: Generator,
-        chance: Generator,
-        *,
-        cycles: tuple[int, ...],
-    ) -> tuple[Plant, Motion]:
-        d, j = plant.drives, joint - 1
-        d.bump_rad[j] = (10 + 50 * severity) * ARCSEC * scatter(law, 1)[0]
+    def _apply(self, plant: Plant, motion: Motion, case: Case) -> Motion:
+        d, j = plant.drives, case.joint - 1
+        d.bump_rad[j] = (10 + 50 * case.severity) * ARCSEC * factor(case.law)
         d.bump_order[j] = plant.robot.number("drive.rv_pins")[j] / d.ratio[j]
-        d.bump_width_rad[j] = law.uniform(0.15, 0.4)
-        d.coulomb_load[j] *= 1 + 0.15 * severity * scatter(law, 1)[0]
-        return plant, motion
+        d.bump_width_rad[j] = case.law.uniform(0.15, 0.4)
+        d.coulomb_load[j] *= 1 + 0.15 * case.severity * factor(case.law)
+        return motion

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from numpy.random import Generator
-
-from jointwatch.simulation.faults.base import Fault
+from jointwatch.simulation.faults.base import Case, Fault
 from jointwatch.simulation.motion import Motion
 from jointwatch.simulation.plant import Plant
 from jointwatch.simulation.robot import RobotModel
@@ -23,22 +21,12 @@ class TorqueSensorDrift(Fault):
         """Only joints with a torque sensor."""
         return joint >= 1 and "joint_torque" in robot.telemetry.signals
 
-    def _apply(
-        self,
-        plant: Plant,
-        motion: Motion,
-        joint: int,
-        severity: float,
-        law: Generator,
-        chance: Generator,
-        *,
-        cycles: tuple[int, ...],
-    ) -> tuple[Plant, Motion]:
-        sensor, j = plant.telemetry.sensors["joint_torque"], joint - 1
+    def _apply(self, plant: Plant, motion: Motion, case: Case) -> Motion:
+        sensor, j = plant.telemetry.sensors["joint_torque"], case.joint - 1
         scale = plant.robot.number("limits.torque_nm")[j]
-        sign = 1.0 if law.random() < 0.5 else -1.0
-        sensor.offset[j] += sign * law.uniform(0.005, 0.03) * scale * severity
-        sensor.drift_per_s[j] += sign * law.uniform(0.0, 0.02) * scale * severity / motion.duration_s
-        sensor.gain[j] *= 1 + law.uniform(-0.03, 0.03) * severity
-        sensor.hysteresis[j] += law.uniform(0.002, 0.006) * scale * severity
-        return plant, motion
+        sign = 1.0 if case.law.random() < 0.5 else -1.0
+        sensor.offset[j] += sign * case.law.uniform(0.005, 0.03) * scale * case.severity
+        sensor.drift_per_s[j] += sign * case.law.uniform(0.0, 0.02) * scale * case.severity / motion.duration_s
+        sensor.gain[j] *= 1 + case.law.uniform(-0.03, 0.03) * case.severity
+        sensor.hysteresis[j] += case.law.uniform(0.002, 0.006) * scale * case.severity
+        return motion

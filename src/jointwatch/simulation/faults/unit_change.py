@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from numpy.random import Generator
-
 from jointwatch.core import Quantity
 from jointwatch.core.errors import UsageError
 from jointwatch.simulation.faults._schedule import measured, rest_of_session, schedule
-from jointwatch.simulation.faults.base import Fault
+from jointwatch.simulation.faults.base import Case, Fault
 from jointwatch.simulation.motion import Motion
 from jointwatch.simulation.plant import Plant
 
@@ -29,20 +27,10 @@ class UnitChange(Fault):
 
     scope: ClassVar[str] = "telemetry"
 
-    def _apply(
-        self,
-        plant: Plant,
-        motion: Motion,
-        joint: int,
-        severity: float,
-        law: Generator,
-        chance: Generator,
-        *,
-        cycles: tuple[int, ...],
-    ) -> tuple[Plant, Motion]:
+    def _apply(self, plant: Plant, motion: Motion, case: Case) -> Motion:
         there = [quantity for quantity in (Quantity.POSITION, Quantity.CURRENT) if quantity in measured(plant)]
         if not there:
             raise UsageError(f"unit_change: {plant.robot.model} reports neither position nor current")
-        quantity = there[int(law.integers(len(there)))]
-        schedule(plant, f"unit_change:{quantity}", rest_of_session(motion, cycles), severity, joint)
-        return plant, motion
+        quantity = there[int(case.law.integers(len(there)))]
+        schedule(plant, f"unit_change:{quantity}", rest_of_session(motion, case.cycles), case.severity, case.joint)
+        return motion
