@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+from typing import Any
 
 import pytest
 import torch
@@ -14,7 +15,7 @@ from jointwatch.core.errors import UsageError
 from jointwatch.models.base import PARTS, Network, batch_norms, set_memory_format
 from jointwatch.training.seed import seeded
 
-CHANNELS = 6
+CHANNELS, LENGTH = 6, 40
 NETWORKS = [
     name
     for name in catalog.names("models")
@@ -22,19 +23,34 @@ NETWORKS = [
 ]
 
 
-@pytest.fixture(params=NETWORKS)
-def network(request: pytest.FixtureRequest) -> Network:
+def takes(name: str, parameter: str) -> bool:
+    return parameter in inspect.signature(catalog.load("models", name)).parameters
+
+
+def build(name: str, length: int = LENGTH, **options: Any) -> Network:
+    """A network whose dense layers see the whole window has a `length` of its own."""
+    if takes(name, "length"):
+        options["length"] = length
     with seeded(0):
-        return catalog.load("models", request.param)(channels=CHANNELS)
+        return catalog.load("models", name)(channels=CHANNELS, **options)
+
+
+@pytest.fixture(
+    params=[(name, False) for name in NETWORKS] + [(name, True) for name in NETWORKS if takes(name, "batch_norm")],
+    ids=lambda param: param[0] + (" with batch norm" if param[1] else ""),
+)
+def network(request: pytest.FixtureRequest) -> Network:
+    name, batch_norm = request.param
+    return build(name, batch_norm=True) if batch_norm else build(name)
 
 
 @pytest.fixture(scope="module")
 def values() -> torch.Tensor:
-    return torch.randn(5, CHANNELS, 40, generator=torch.Generator().manual_seed(0))
+    return torch.randn(5, CHANNELS, LENGTH, generator=torch.Generator().manual_seed(0))
 
 
 def test_there_are_networks() -> None:
-    assert "cnn1d" in NETWORKS
+    assert {"ad_cnn", "cnn", "cnn1d", "d_cnn", "fcn", "lstm"} <= set(NETWORKS)
 
 
 def test_the_name_is_the_file(network: Network) -> None:
@@ -43,21 +59,41 @@ def test_the_name_is_the_file(network: Network) -> None:
 
 @pytest.mark.parametrize("batch", [1, 5])
 @pytest.mark.parametrize("length", [1, 2, 7, 200])
-def test_shapes_for_any_length(network: Network, batch: int, length: int) -> None:
-    network.eval()
+@pytest.mark.parametrize("name", NETWORKS)
+def test_shapes_for_any_length(name: str, batch: int, length: int) -> None:
+    network = build(name, length).eval()
     logits = network(torch.zeros(batch, CHANNELS, length))
     assert logits.shape == (batch, 2)
     assert logits.dtype == torch.float32
     embedded = network.embed(torch.zeros(batch, CHANNELS, length))
     assert embedded.shape[0] == batch
     assert embedded.ndim == 2
+    assert embedded.dtype == torch.float32
+
+
+@pytest.mark.parametrize("name", [name for name in NETWORKS if takes(name, "length")])
+def test_another_length_is_refused_where_it_is_fixed(name: str) -> None:
+    with pytest.raises(UsageError, match=f"length={LENGTH + 1}"):
+        build(name)(torch.zeros(2, CHANNELS, LENGTH + 1))
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_several_classes(name: str) -> None:
+    assert build(name, classes=13).eval()(torch.zeros(3, CHANNELS, LENGTH)).shape == (3, 13)
 
 
 def test_gradient_reaches_every_parameter(network: Network, values: torch.Tensor) -> None:
-    functional.cross_entropy(network.train()(values), torch.tensor([0, 1, 0, 1, 1])).backward()
-    for name, parameter in network.named_parameters():
-        assert parameter.grad is not None, name
-        assert parameter.grad.abs().sum() > 0, name
+    # In two steps: a factor that is learned from 0 (gamma of the attention) hides what is behind it in the first.
+    reached = dict.fromkeys(dict(network.named_parameters()), 0.0)
+    optimiser = torch.optim.SGD(network.train().parameters(), lr=0.1)
+    for _ in range(2):
+        optimiser.zero_grad()
+        functional.cross_entropy(network(values), torch.tensor([0, 1, 0, 1, 1])).backward()
+        for name, parameter in network.named_parameters():
+            assert parameter.grad is not None, name
+            reached[name] += float(parameter.grad.abs().sum())
+        optimiser.step()
+    assert [name for name, size in reached.items() if size == 0.0] == []
 
 
 def test_rebuilt_from_json_and_weights(network: Network, values: torch.Tensor) -> None:
@@ -107,3 +143,9 @@ def test_parts(network: Network) -> None:
     }
     with pytest.raises(UsageError, match="head"):
         network.part("tail")
+
+
+@pytest.mark.parametrize("name", [name for name in NETWORKS if takes(name, "batch_norm")])
+def test_batch_norms_are_there_on_request(name: str) -> None:
+    assert not batch_norms(build(name, batch_norm=False))
+    assert batch_norms(build(name, batch_norm=True))

@@ -19,14 +19,15 @@ from jointwatch.core.errors import InputError
 from jointwatch.recordings.parquet import Parquet
 from jointwatch.simulation.produce import produce
 from jointwatch.simulation.spec import FleetSpec
+from jointwatch.studies._confusions import confusions, spread
 from jointwatch.studies._difficulty_axes import table_of_axes
-from jointwatch.studies._difficulty_drives import table_of_drives
+from jointwatch.studies._difficulty_drives import BANDS_HZ, level_features, table_of_drives
 from jointwatch.studies._difficulty_fleet import joints_pooled, table_of_fleet
-from jointwatch.studies._difficulty_own import against, healthy_half
-from jointwatch.studies._difficulty_part import ORACLE, TREES
-from jointwatch.studies._difficulty_table import BANDS_HZ, Table, level_features
-from jointwatch.studies._difficulty_trees import Forest, confusions, folds, held_out, spread
+from jointwatch.studies._fleet_table import Table
+from jointwatch.studies._folds import folds
 from jointwatch.studies._ledger import Ledger
+from jointwatch.studies._own_baseline import against, healthy_half
+from jointwatch.studies._trees import ORACLE, TREES, Forest, held_out
 from jointwatch.studies.difficulty import Difficulty
 from jointwatch.windows.by_cycle import by_cycle
 from jointwatch.windows.splits import check_no_leak
@@ -129,7 +130,7 @@ def test_energy_of_a_band_is_that_of_the_signal(arm_recording: Callable[..., Rec
 @pytest.mark.parametrize("split", ["session", "unit", "domain"])
 def test_no_session_unit_or_domain_is_on_both_sides(tables: dict[str, Table], split: Any) -> None:
     table = tables["m1-axes"]
-    parts = folds(table, split, seed=1)
+    parts = folds(table.stub, split, seed=1)
     tested = np.concatenate([test for _, test in parts])
     assert sorted(tested) == list(range(len(table)))
     for train, test in parts:
@@ -157,7 +158,7 @@ def test_trees_on_the_truth_beat_chance_and_trees_on_noise_do_not(tables: dict[s
     units = np.unique(latent.index.unit)
 
     def accuracy(X: np.ndarray) -> float:
-        said = held_out(X, y, folds(latent, "unit", 0), Forest(0)).argmax(axis=1)
+        said = held_out(X, y, folds(latent.stub, "unit", 0), Forest(0)).argmax(axis=1)
         return spread([confusions(latent.index.unit, units, y, said, 2)], "balanced accuracy")[0]
 
     assert accuracy(latent.values) > 0.8

@@ -12,7 +12,7 @@ import pytest
 
 from jointwatch.core import Channel, Quantity, Recording, Robot
 from jointwatch.core.errors import NotEnoughData
-from jointwatch.reports.realism_figures import realism_figure, realism_figures
+from jointwatch.reports.by_study.realism import figures, realism_figure
 from jointwatch.studies import realism
 from jointwatch.studies._realism import axes, clock, resolution, standstill
 from jointwatch.studies._realism_measure import compare, halves, measure
@@ -269,7 +269,7 @@ def test_the_study_says_where_the_simulation_is_wrong(study: Callable[[float], R
     rest = [row for row in results.details["joints"] if row["metric"] == "effort noise at rest"]
     assert [row["joint"] for row in rest] == [1, 2]
     assert all(3.5 < row["ratio"] < 4.5 for row in rest)
-    assert realism_figures(results.details["curves"], tmp_path)[0].stat().st_size > 20_000
+    assert figures(results, tmp_path)[0].stat().st_size > 20_000
 
 
 def test_a_perfect_twin_is_said_to_be_right(study: Callable[[float], Results]) -> None:

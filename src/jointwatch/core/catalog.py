@@ -25,6 +25,7 @@ _FOLDERS = {
     "transfer": "transfer",
     "detectors": "detectors",
     "alarms": "alarms",
+    "diagnosis": "diagnosis",
     "studies": "studies",
 }
 STAGES = tuple(_FOLDERS)

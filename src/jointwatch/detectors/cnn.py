@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Literal, Self
 
@@ -12,17 +13,19 @@ import torch
 from jointwatch.core import Channel, Windows
 from jointwatch.core.errors import NotEnoughData, UsageError
 from jointwatch.detectors.base import Detector
-from jointwatch.models.base import set_memory_format
+from jointwatch.models.base import Network, set_memory_format
 from jointwatch.models.cnn1d import Cnn1d
 from jointwatch.training.batch_norm import estimate_statistics
-from jointwatch.training.data import Batch, Shuffled
-from jointwatch.training.loop import fit
-from jointwatch.training.objectives import HeldOut, Supervised, balanced_weights
+from jointwatch.training.data import Batch, Batches, Shuffled
+from jointwatch.training.loop import History, fit
+from jointwatch.training.objectives import HeldOut, Objective, Supervised, balanced_weights
 from jointwatch.training.options import Options
 from jointwatch.training.seed import generator, seeded
 from jointwatch.training.synthetic_anomalies import disturb
 
 __all__ = ["Cnn"]
+
+Trainer = Callable[[Network, Batches, Objective, Options], tuple[Network, History]]
 
 _CHUNK = 256  # windows scored at once, and healthy ones kept for comparison
 _MINIMUM_STEPS = 8  # of an epoch, so that few windows are gone through several times
@@ -52,7 +55,8 @@ class Cnn(Detector):
 
     Attributes
     ----------
-    network_ : `models.cnn1d.Cnn1d`. mean_, scale_ : (channel,). history_ : losses by epoch, kept epoch, why it ended.
+    network_ : `models.cnn1d.Cnn1d`, with adapters where a strategy has put some. mean_, scale_ : (channel,).
+    history_ : losses by epoch, kept epoch, why it ended.
     anomalies_ : `labels` or `synthetic`. validation_windows_ : how many chose the epoch.
     references_ : (window, channel, time) healthy windows that others are compared with to name the channel.
     healthy_part_, healthy_part_scale_ : (channel,) mean and spread over healthy windows of each channel's part of
@@ -109,7 +113,7 @@ class Cnn(Detector):
             windows = healthy
         self.mean_, self.scale_ = _moments(healthy)
         with seeded(self.random_state):
-            self.network_ = Cnn1d(windows.shape[1], filters=self.filters, kernels=self.kernels)
+            self.network_: Network = Cnn1d(windows.shape[1], filters=self.filters, kernels=self.kernels)
         held = self._held_out(windows)
         self.validation_windows_ = int(held.sum())
         batches, objective = self._batches(windows[~held], self.anomalies_)
@@ -141,16 +145,31 @@ class Cnn(Detector):
 
         Errors: `NotEnoughData` without a normal window.
         """
+
+        def train(
+            network: Network, batches: Batches, objective: Objective, options: Options
+        ) -> tuple[Network, History]:
+            options = replace(options, epochs=epochs, learning_rate=learning_rate)
+            history = fit(network, batches, objective, options, trained=network.part(parameters))
+            if reset_batch_norm:
+                estimate_statistics(network, batches, epoch=epochs)
+            return network, history
+
+        return self.fine_tune_by(windows, train)
+
+    def fine_tune_by(self, windows: Windows, train: Trainer) -> Self:
+        """The same with a training of the caller's: (network, batches, objective, options) -> (network, history); the
+        options are the detector's, without patience. This is what the fine-tuning strategies of `transfer` use.
+
+        Errors: `NotEnoughData` without a normal window.
+        """
         self._checked(windows)
         windows = windows[windows.index.label != "uncertain"]
         if not len(windows.normal()):
             raise NotEnoughData("fine-tuning", needed=1, have=0, unit="normal windows")
         mode = self._mode(windows)
         batches, objective = self._batches(windows if mode == "labels" else windows.normal(), mode)
-        options = replace(self._options(), epochs=epochs, learning_rate=learning_rate, patience=None)
-        history = fit(self.network_, batches, objective, options, trained=self.network_.part(parameters))
-        if reset_batch_norm:
-            estimate_statistics(self.network_, batches, epoch=epochs)
+        self.network_, history = train(self.network_, batches, objective, replace(self._options(), patience=None))
         self.history_ = asdict(history)
         self._rebuild()
         self._remember(windows.normal())
@@ -206,8 +225,7 @@ class Cnn(Detector):
 
     def _rebuild(self) -> None:
         # The stored network keeps torch's plain memory order, which storage expects; scoring uses the fast one.
-        self._fast = Cnn1d(**self.network_.config()).eval().requires_grad_(False)
-        self._fast.load_state_dict(self.network_.state_dict())
+        self._fast = copy.deepcopy(self.network_).eval().requires_grad_(False)
         set_memory_format(self._fast, channels_last=True)
 
     def _mode(self, windows: Windows) -> str:

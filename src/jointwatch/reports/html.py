@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from jointwatch.reports import console, issues, words
+from jointwatch.reports._jinja import environment
 from jointwatch.reports.base import ReportData
 from jointwatch.reports.inspection import Inspection
 from jointwatch.reports.judgement import RobotVerdict, State, headline, judge
@@ -34,7 +32,7 @@ def render_report(data: ReportData) -> str:
     verdicts = judge(data)
     drawn = [robot_view(data, verdict) for verdict in verdicts[:_DRAWN_ROBOTS] if len(verdict.rows)]
     return (
-        _environment()
+        environment()
         .get_template("report.html.j2")
         .render(
             data=data,
@@ -61,7 +59,7 @@ def render_inspection(inspection: Inspection) -> str:
         for robot in dict.fromkeys(row.robot for row in inspection.diagnosability)
     }
     worst = console.worst_files(inspection)
-    template = _environment().get_template("inspection.html.j2")
+    template = environment().get_template("inspection.html.j2")
     return template.render(
         inspection=inspection,
         summary=console.summary_line(inspection),
@@ -69,19 +67,6 @@ def render_inspection(inspection: Inspection) -> str:
         worst=worst[:_WORST_FILES],
         more=len(worst) - _WORST_FILES,
     )
-
-
-@cache
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("jointwatch.reports"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.globals |= {"words": words, "State": State, "console": console, "issues": issues}
-    return environment
 
 
 def _subline(data: ReportData, verdicts: Sequence[RobotVerdict]) -> str:

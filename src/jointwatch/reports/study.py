@@ -1,16 +1,18 @@
-"""What `jointwatch study` leaves behind: results.json, tables and figures."""
+"""What `jointwatch study` leaves behind: results.json, tables, figures, and one page with all of it."""
 
 from __future__ import annotations
 
+import importlib
 import json
+import pkgutil
 from pathlib import Path
-from typing import Any
+from types import ModuleType
 
 import polars as pl
 
-from jointwatch.reports.difficulty_figures import difficulty_figures
-from jointwatch.reports.realism_figures import realism_figures
+from jointwatch.reports import by_study
 from jointwatch.reports.study_figures import study_figures
+from jointwatch.reports.study_page import render_study
 from jointwatch.reports.tables import markdown_table
 from jointwatch.studies.base import Results
 
@@ -18,36 +20,30 @@ __all__ = ["write_study"]
 
 
 def write_study(results: Results, out: Path) -> list[Path]:
-    """Write results.json, table.md, one CSV for each table of details, and the figures; returns their paths."""
+    """Write results.json, table.md, one CSV for each table of details, the figures and report.html; returns their
+    paths."""
     out.mkdir(parents=True, exist_ok=True)
     content = results.to_dict()
+    rows = content["rows"]
+    own = _own(results.study)
+    blocks = own.blocks(rows) if own and hasattr(own, "blocks") else [rows]
     paths = [out / "results.json", out / "table.md"]
     paths[0].write_text(json.dumps(content, indent=1, allow_nan=False), encoding="utf-8")
     notes = "".join(f"- {note}\n" for note in results.notes)
-    blocks = _blocks(content["rows"]) if results.study == "difficulty" else [content["rows"]]
     tables = "\n\n".join(markdown_table(block) for block in blocks)
-    text = f"# {results.study}\n\n{tables}\n\n{notes}"
-    paths[1].write_text(text, encoding="utf-8")
+    paths[1].write_text(f"# {results.study}\n\n{tables}\n\n{notes}", encoding="utf-8")
     for name, records in results.details.items():
         paths.append(out / f"{name}.csv")
         pl.DataFrame(records, infer_schema_length=None).write_csv(paths[-1])
-    rows = content["rows"]
-    if results.study == "difficulty":
-        return paths + difficulty_figures(results.details, out)
-    if results.study == "realism":  # what is in amperes differs from set to set: only ratios share an axis
-        paths += realism_figures(results.details["curves"], out)
-        rows = [row for row in rows if row["metric"].endswith("ratio") or "AUC" in row["metric"]]
-    return paths + study_figures(rows, out)
+    figures = own.figures(results, out) if own else []
+    figures += study_figures(own.drawn(rows) if own and hasattr(own, "drawn") else rows, out)
+    page = out / "report.html"
+    page.write_text(render_study(results, blocks, figures, getattr(own, "CAPTIONS", None)), encoding="utf-8")
+    return [*paths, *figures, page]
 
 
-def _blocks(rows: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
-    """Rows of lines with the same metrics together, so that no table is mostly dashes."""
-    lines: dict[tuple[str, ...], list[dict[str, Any]]] = {}
-    for row in rows:
-        lines.setdefault(tuple(str(row[key]) for key in ("method", "split", "source", "target", "labels")), []).append(
-            row
-        )
-    blocks: dict[tuple[str, ...], list[dict[str, Any]]] = {}
-    for line in lines.values():
-        blocks.setdefault(tuple(str(row["metric"]) for row in line), []).extend(line)
-    return list(blocks.values())
+def _own(study: str) -> ModuleType | None:
+    """The module of `by_study` that is named like the study."""
+    stem = study.replace("-", "_")
+    there = {module.name for module in pkgutil.iter_modules(by_study.__path__)}
+    return importlib.import_module(f"{by_study.__name__}.{stem}") if stem in there else None

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["figure_words", "markdown_table"]
+__all__ = ["StudyTable", "blocks_by_metrics", "figure_words", "markdown_table", "study_table"]
 
 _KEYS = ("method", "split", "source", "target", "labels")
 _TITLES = {"method": "method", "split": "split", "source": "learned on", "target": "used on", "labels": "labels"}
@@ -29,10 +30,31 @@ def markdown_table(rows: Sequence[Mapping[str, Any]], metrics: Sequence[str] | N
     """
     if not rows:
         return "No result."
+    table = study_table(rows, metrics)
+    text = [table.same, "", _line(table.header), "|" + "---|" * len(table.header)]
+    return "\n".join([*text, *(_line(cells) for cells in table.lines)])
+
+
+@dataclass(frozen=True)
+class StudyTable:
+    """One line a method, split and direction.
+
+    same : what holds for every line, as text. header : titles; the first `keys` of them say whose a line is, the others
+    are metrics. lines : the cells of each line.
+    """
+
+    same: str
+    header: tuple[str, ...]
+    keys: int
+    lines: tuple[tuple[str, ...], ...]
+
+
+def study_table(rows: Sequence[Mapping[str, Any]], metrics: Sequence[str] | None = None) -> StudyTable:
+    """The cells of the table, see `markdown_table`."""
     wanted = list(metrics) if metrics is not None else list(dict.fromkeys(str(row["metric"]) for row in rows))
     lines: dict[tuple[Any, ...], dict[str, Mapping[str, Any]]] = {}
     for row in rows:
-        lines.setdefault(tuple(str(row[key]) for key in _KEYS), {})[str(row["metric"])] = row
+        lines.setdefault(_line_of(row), {})[str(row["metric"])] = row
     counts = {name: _range([row[name] for row in rows]) for name in ("n", "seeds")}
     varies = [i for i, key in enumerate(_KEYS) if key == "method" or len({line[i] for line in lines}) > 1]
     same = [
@@ -40,12 +62,26 @@ def markdown_table(rows: Sequence[Mapping[str, Any]], metrics: Sequence[str] | N
         for i, key in enumerate(_KEYS)
         if i not in varies and next(iter(lines))[i]
     ]
-    header = [_TITLES[_KEYS[i]] for i in varies] + wanted
-    text = ["; ".join([*same, *(f"{name}: {count}" for name, count in counts.items() if count)]), ""]
-    text += [_line(header), "|" + "---|" * len(header)]
-    for keys, cells in lines.items():
-        text.append(_line([*(keys[i] for i in varies), *(figure_words(cells.get(metric)) for metric in wanted)]))
-    return "\n".join(text)
+    return StudyTable(
+        "; ".join([*same, *(f"{name}: {count}" for name, count in counts.items() if count)]),
+        (*(_TITLES[_KEYS[i]] for i in varies), *wanted),
+        len(varies),
+        tuple(
+            (*(keys[i] for i in varies), *(figure_words(cells.get(metric)) for metric in wanted))
+            for keys, cells in lines.items()
+        ),
+    )
+
+
+def blocks_by_metrics(rows: Sequence[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
+    """Rows of lines with the same metrics together, so that no table is mostly dashes."""
+    lines: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
+    for row in rows:
+        lines.setdefault(_line_of(row), []).append(row)
+    blocks: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
+    for line in lines.values():
+        blocks.setdefault(tuple(str(row["metric"]) for row in line), []).extend(line)
+    return list(blocks.values())
 
 
 def figure_words(row: Mapping[str, Any] | None) -> str:
@@ -59,6 +95,10 @@ def figure_words(row: Mapping[str, Any] | None) -> str:
     if not (_is_number(row["low"]) and _is_number(row["high"])) or row["low"] == row["high"] == row["mean"]:
         return _number(row["mean"])
     return f"{_number(row['mean'])} [{_number(row['low'])}, {_number(row['high'])}]"
+
+
+def _line_of(row: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(str(row[key]) for key in _KEYS)
 
 
 def _is_number(value: Any) -> bool:

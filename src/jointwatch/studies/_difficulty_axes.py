@@ -10,21 +10,13 @@ from typing import Any
 import numpy as np
 
 from jointwatch.core import Channel, Quantity, Recording
-from jointwatch.studies._difficulty_own import against, healthy_half
-from jointwatch.studies._difficulty_part import CHANCE, LEAK, ORACLE, OWN, TREES, Part, band_note
-from jointwatch.studies._difficulty_table import Table, gather, plain_statistics
-from jointwatch.studies._difficulty_trees import (
-    SPLITS,
-    Forest,
-    confusions,
-    folds,
-    healthy_scale,
-    held_out,
-    leading_features,
-    random_choice,
-    repeat,
-)
+from jointwatch.studies._confusions import CHANCE, confusions, random_choice
+from jointwatch.studies._fleet_table import Table, gather, plain_statistics
+from jointwatch.studies._folds import SPLITS, folds
 from jointwatch.studies._ledger import Ledger
+from jointwatch.studies._own_baseline import OWN, against, healthy_half
+from jointwatch.studies._part import LEAK, Part, band_note
+from jointwatch.studies._trees import ORACLE, TREES, Forest, healthy_scale, held_out, leading_features, repeat
 from jointwatch.windows.plan import WindowPlan
 
 __all__ = ["BAND", "BAND_SEVERITIES", "study_axes", "table_of_axes"]
@@ -87,25 +79,25 @@ def _one(table: Table, axis: int, learned: tuple[Table, int] | None, forest: For
     own = table.columns(partial(_is_of, axis))
     found: dict[str, Any] = {}
     for split in SPLITS:
-        shares = held_out(own, y, folds(table, split, forest.seed), forest)[:, 1]
+        shares = held_out(own, y, folds(table.stub, split, forest.seed), forest)[:, 1]
         found[f"{TREES}|{split}|windows"] = _windows(table, y, shares)
         if split == "unit":
             found[f"{TREES}|{split}|sessions"] = _sessions(table, y, shares)
-    whole = held_out(table.values, y, folds(table, "unit", forest.seed), forest)[:, 1]
+    whole = held_out(table.values, y, folds(table.stub, "unit", forest.seed), forest)[:, 1]
     found[f"{_ALL}|unit|windows"] = _windows(table, y, whole)
     found[f"{CHANCE}|unit|windows"] = _windows(table, y, random_choice(y, 2, forest.seed).astype(float))
     relative = against(table, healthy_half(table, forest.seed))
     if len(relative):
         z = (relative.index.label == "anomalous").astype(int)
-        shares = held_out(relative.columns(partial(_is_of, axis)), z, folds(relative, "unit", forest.seed), forest)[
-            :, 1
-        ]
+        shares = held_out(
+            relative.columns(partial(_is_of, axis)), z, folds(relative.stub, "unit", forest.seed), forest
+        )[:, 1]
         found[f"{_OWN}|unit|windows"] = _windows(relative, z, shares, table)
     if learned is not None:
         found[f"{TREES}|{_AXIS_OUT}|windows"] = _axis_out(*learned, table, axis, forest)
     latent = table.by_session("latent")
     truth = (latent.index.label == "anomalous").astype(int)
-    shares = held_out(latent.values, truth, folds(latent, "unit", forest.seed), forest)[:, 1]
+    shares = held_out(latent.values, truth, folds(latent.stub, "unit", forest.seed), forest)[:, 1]
     found[f"{ORACLE}|unit|sessions"] = _windows(latent, truth, shares)
     return found
 
@@ -203,7 +195,7 @@ def _judge(part: Part, table: Table, axes: Mapping[str, int], trees: int) -> Non
             axis = axes[record["axis"]]
             y = (chosen.index.label == "anomalous").astype(int)
             names = [name for name in chosen.names if _is_of(axis, name)]
-            first = folds(chosen, "unit", 0)[0]
+            first = folds(chosen.stub, "unit", 0)[0]
             best = leading_features(chosen.columns(partial(_is_of, axis)), y, names, first, Forest(0, trees))
             part.notes.append(
                 f"suspected leak: m1, {record['axis']}, severity {record['severity']:g} reaches "

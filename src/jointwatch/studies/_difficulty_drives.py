@@ -9,26 +9,23 @@ from typing import Any
 
 import numpy as np
 
-from jointwatch.core import Channel, Quantity, Recording
+from jointwatch.core import Channel, Quantity, Recording, Windows
 from jointwatch.simulation.transmission import LEVEL_RAD, LEVELS
-from jointwatch.studies._difficulty_own import against
-from jointwatch.studies._difficulty_part import CHANCE, LEAK, ORACLE, OWN, TREES, Part, band_note
-from jointwatch.studies._difficulty_table import Table, gather, level_features
-from jointwatch.studies._difficulty_trees import (
-    SPLITS,
-    Forest,
-    confusions,
-    folds,
-    held_out,
-    leading_features,
-    random_choice,
-    repeat,
-)
+from jointwatch.studies._confusions import CHANCE, confusions, random_choice
+from jointwatch.studies._fleet_table import Table, gather, plain_statistics
+from jointwatch.studies._folds import SPLITS, folds
 from jointwatch.studies._ledger import Ledger
+from jointwatch.studies._own_baseline import OWN, against
+from jointwatch.studies._part import LEAK, Part, band_note
+from jointwatch.studies._trees import ORACLE, TREES, Forest, held_out, leading_features, repeat
 from jointwatch.windows.plan import WindowPlan
 
-__all__ = ["study_drives", "table_of_drives"]
+__all__ = ["BANDS_HZ", "level_features", "study_drives", "table_of_drives"]
 
+BANDS_HZ = ((0.5, 2.0), (2.0, 5.0), (5.0, 10.0), (10.0, 20.0), (20.0, 40.0), (40.0, 80.0), (80.0, 120.0))
+"""Bands of the motor current and torque whose energy is a feature of a drive's cycle."""
+
+_NO_ENERGY = 1e-12
 _LENGTH = 4000  # samples a cycle, 500 Hz at 8 s: the bands end at 120 Hz
 _METRICS = ("accuracy", "within one level", "kappa", "mean absolute level error")
 _CLASSES, _ERROR = f"{TREES}, levels", f"{TREES}, static error"
@@ -47,6 +44,21 @@ Step = Callable[[int, int, str], None]
 def table_of_drives(folder: Path, ledger: Ledger, progress: Step) -> Table:
     """RMS, mean, kurtosis, skewness and band energies of current and torque in every cycle."""
     return gather(folder, ledger, _plan, level_features, lambda group: (1,), progress)
+
+
+def level_features(windows: Windows) -> tuple[np.ndarray, Sequence[str]]:
+    """RMS, mean, kurtosis and skewness of each channel, and the logarithm of its mean square in each of `BANDS_HZ`."""
+    values, names = plain_statistics(("rms", "mean", "kurtosis", "skewness"))(windows)
+    length = windows.shape[2]
+    power = np.abs(np.fft.rfft(windows.values.astype(float), axis=2)) ** 2 * 2 / length**2
+    order = np.arange(power.shape[2])
+    columns, titles = [], []
+    for i, channel in enumerate(windows.channels):
+        for low, high in BANDS_HZ:
+            inside = (order >= low * windows.index.cycle_s[:, None]) & (order < high * windows.index.cycle_s[:, None])
+            columns.append(np.log((power[:, i] * inside).sum(axis=1) + _NO_ENERGY))
+            titles.append(f"{channel.key} log energy {low:g}-{high:g} Hz")
+    return np.column_stack([values, *columns]), [*names, *titles]
 
 
 def _plan(recording: Recording) -> WindowPlan:
@@ -109,10 +121,10 @@ def _one(table: Table, method: str, split: str, forest: Forest) -> list[Any]:
         said = random_choice(y, LEVELS, forest.seed)
     elif forest.regression:
         error = table.of("static_error_rad")[:, 0] / LEVEL_RAD
-        found = held_out(table.values, error, folds(table, split, forest.seed), forest)
+        found = held_out(table.values, error, folds(table.stub, split, forest.seed), forest)
         said = np.clip(np.ceil(found), 1, LEVELS).astype(int) - 1
     else:
-        said = held_out(table.values, y, folds(table, split, forest.seed), forest).argmax(axis=1)
+        said = held_out(table.values, y, folds(table.stub, split, forest.seed), forest).argmax(axis=1)
     counts: list[Any] = confusions(table.index.unit, np.unique(table.index.unit), y, said, LEVELS).tolist()
     return counts
 
@@ -126,7 +138,9 @@ def _cells(where: str, method: str, split: str, counts: np.ndarray) -> Sequence[
 
 
 def _leak(table: Table, method: str, value: float, trees: int) -> str:
-    best = leading_features(table.values, _levels(table), table.names, folds(table, "unit", 0)[0], Forest(0, trees))
+    best = leading_features(
+        table.values, _levels(table), table.names, folds(table.stub, "unit", 0)[0], Forest(0, trees)
+    )
     return f"suspected leak: m2, {method} reaches {value:.3f} with units held out, by " + ", ".join(
         f"{name} ({loss:.2f})" for name, loss in best
     )

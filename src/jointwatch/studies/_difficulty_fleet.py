@@ -10,20 +10,14 @@ from typing import Any
 import numpy as np
 
 from jointwatch.core import Channel, Index, Quantity, Recording, Source, catalog
-from jointwatch.studies._difficulty_own import against, healthy_half
-from jointwatch.studies._difficulty_part import CHANCE, LEAK, ORACLE, OWN, TREES, Part
-from jointwatch.studies._difficulty_table import Table, gather, plain_statistics
-from jointwatch.studies._difficulty_trees import (
-    SPLITS,
-    Forest,
-    confusions,
-    folds,
-    healthy_scale,
-    leading_features,
-    repeat,
-)
+from jointwatch.studies._confusions import CHANCE, confusions
+from jointwatch.studies._fleet_table import Table, gather, plain_statistics
+from jointwatch.studies._folds import SPLITS, folds
 from jointwatch.studies._ledger import Ledger
+from jointwatch.studies._own_baseline import OWN, against, healthy_half
+from jointwatch.studies._part import LEAK, Part
 from jointwatch.studies._statistics import cluster_auroc
+from jointwatch.studies._trees import ORACLE, TREES, Forest, healthy_scale, leading_features, repeat
 from jointwatch.windows.plan import WindowPlan
 
 __all__ = ["joints_pooled", "study_fleet", "table_of_fleet"]
@@ -159,7 +153,7 @@ def _one(method: str, split: str, learned: Sequence[Table], used: Table, forest:
 
 def _within(method: str, split: str, table: Table, forest: Forest) -> tuple[np.ndarray, np.ndarray]:
     y, sure = table.index.label == "anomalous", table.index.label != "uncertain"
-    parts = folds(table, split, forest.seed)
+    parts = folds(table.stub, split, forest.seed)
     score = np.full(len(table), np.nan)
     for train, test in parts:
         if method == CHANCE:
@@ -192,7 +186,7 @@ def _brand_out(learned: Sequence[Table], used: Table, forest: Forest) -> tuple[n
     values, y = np.concatenate(X), np.concatenate(labels)
     both = Table(values, (), Index.concatenate(index), np.zeros(len(y), int), learned[0].sessions, {})
     held = np.full(len(y), np.nan)
-    for train, test in folds(both, "unit", forest.seed):
+    for train, test in folds(both.stub, "unit", forest.seed):
         held[test] = _anomalous(forest.fit(values[train], y[train]), values[test])
     units = np.unique(used.index.unit)
     count = max(1, round(_CALIBRATION * len(units)))
@@ -317,7 +311,7 @@ def _judge(part: Part, tables: Mapping[str, Table], trees: int) -> None:
             continue
         rows = tables[brand].take(tables[brand].index.label != "uncertain")
         y = (rows.index.label == "anomalous").astype(int)
-        best = leading_features(rows.values, y, rows.names, folds(rows, "unit", 0)[0], Forest(0, trees))
+        best = leading_features(rows.values, y, rows.names, folds(rows.stub, "unit", 0)[0], Forest(0, trees))
         part.notes.append(
             f"suspected leak: m3, {brand} reaches AUROC {record['AUROC']:.3f} with units held out, by "
             + ", ".join(f"{name} ({loss:.2f})" for name, loss in best)

@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from jointwatch.studies._difficulty_part import Part
-from jointwatch.studies._difficulty_table import Table
-from jointwatch.studies._difficulty_trees import SPLITS, Forest, confusions, folds, held_out, repeat
+from jointwatch.studies._confusions import confusions
+from jointwatch.studies._fleet_table import Table
+from jointwatch.studies._folds import SPLITS, folds
 from jointwatch.studies._ledger import Ledger
+from jointwatch.studies._part import Part
+from jointwatch.studies._trees import Forest, held_out, repeat
 
 __all__ = ["probe"]
 
@@ -70,6 +72,6 @@ def _sessions(table: Table) -> tuple[Table, np.ndarray]:
 
 def _one(table: Table, y: np.ndarray, forest: Forest) -> list[Any]:
     """(unit, true, said) counts."""
-    said = held_out(table.values, y, folds(table, "unit", forest.seed), forest).argmax(axis=1)
+    said = held_out(table.values, y, folds(table.stub, "unit", forest.seed), forest).argmax(axis=1)
     counts: list[Any] = confusions(table.index.unit, np.unique(table.index.unit), y, said, 2).tolist()
     return counts

@@ -13,10 +13,10 @@ from jointwatch.simulation.spec import FleetSpec
 from jointwatch.studies._difficulty_axes import study_axes, table_of_axes
 from jointwatch.studies._difficulty_drives import study_drives, table_of_drives
 from jointwatch.studies._difficulty_fleet import study_fleet, table_of_fleet
-from jointwatch.studies._difficulty_part import Part
 from jointwatch.studies._difficulty_probes import probe
-from jointwatch.studies._difficulty_table import manifest
+from jointwatch.studies._fleet_table import manifest
 from jointwatch.studies._ledger import Ledger
+from jointwatch.studies._part import Part
 from jointwatch.studies.base import Progress, Results, Study, StudyOptions
 
 __all__ = ["Difficulty"]

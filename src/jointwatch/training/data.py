@@ -17,7 +17,7 @@ from jointwatch.core import Windows
 from jointwatch.core.errors import UsageError
 from jointwatch.training.seed import generator
 
-__all__ = ["Batch", "Batches", "Shuffled", "identity"]
+__all__ = ["Batch", "Batches", "Order", "Shuffled", "identity"]
 
 _CLASSES = {"normal": 0, "anomalous": 1, "uncertain": -1}
 
@@ -115,16 +115,58 @@ class Batches(Protocol):
 
 
 @dataclass(eq=False)
+class Order:
+    """Numbers of rows in a new order each epoch, in batches as equal in size as can be.
+
+    Parameters
+    ----------
+    count : rows there are.
+    batch_size : rows of a batch, at most.
+    seed : of the order.
+    minimum_steps : steps of an epoch at least; few rows are gone through several times.
+
+    >>> order = Order(5, batch_size=2, seed=1)
+    >>> [order.rows(0, step).tolist() for step in range(len(order))]
+    [[0, 2], [4, 3], [1]]
+    """
+
+    count: int
+    batch_size: int
+    seed: int = 0
+    minimum_steps: int = 1
+    _parts: tuple[int, list[np.ndarray]] = field(default=(-1, []), init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.count < 1 or self.batch_size < 1:
+            raise UsageError(f"cannot make batches of {self.batch_size} from {self.count} rows")
+
+    def __len__(self) -> int:
+        return max(math.ceil(self.count / self.batch_size), self.minimum_steps)
+
+    def rows(self, epoch: int, step: int) -> np.ndarray:
+        """(row,) numbers of the rows of that step, a pure function of both."""
+        if self._parts[0] != epoch:
+            self._parts = (epoch, self._of(epoch))
+        return self._parts[1][step]
+
+    def _of(self, epoch: int) -> list[np.ndarray]:
+        rng = generator(self.seed, epoch)
+        full = math.ceil(self.count / self.batch_size)
+        parts: list[np.ndarray] = []
+        while len(parts) < len(self):
+            parts += np.array_split(rng.permutation(self.count), full)
+        return parts[: len(self)]
+
+
+@dataclass(eq=False)
 class Shuffled:
-    """All rows in a new order each epoch, in batches as equal in size as can be.
+    """All rows in the order of `Order`.
 
     Parameters
     ----------
     data : all rows.
-    batch_size : rows of a batch, at most.
-    seed : of the order.
+    batch_size, seed, minimum_steps : of the order.
     change : what is done to a batch before use, with its own generator: augmentation, synthetic anomalies.
-    minimum_steps : steps of an epoch at least; small data are gone through several times.
 
     >>> rows = Batch.of_arrays(np.arange(5, dtype=np.float32).reshape(5, 1, 1))
     >>> batches = Shuffled(rows, batch_size=2, seed=1)
@@ -137,31 +179,19 @@ class Shuffled:
     seed: int = 0
     change: Callable[[Batch, np.random.Generator], Batch] | None = None
     minimum_steps: int = 1
-    _parts: tuple[int, list[np.ndarray]] = field(default=(-1, []), init=False, repr=False)
 
     def __post_init__(self) -> None:
-        if len(self.data) == 0 or self.batch_size < 1:
-            raise UsageError(f"cannot make batches of {self.batch_size} from {len(self.data)} rows")
+        self.order = Order(len(self.data), self.batch_size, self.seed, self.minimum_steps)
 
     def __len__(self) -> int:
-        return max(math.ceil(len(self.data) / self.batch_size), self.minimum_steps)
+        return len(self.order)
 
     def batch(self, epoch: int, step: int) -> Batch:
-        if self._parts[0] != epoch:
-            self._parts = (epoch, self._order(epoch))
-        rows = self.data.take(self._parts[1][step])
+        rows = self.data.take(self.order.rows(epoch, step))
         return rows if self.change is None else self.change(rows, generator(self.seed, epoch, step))
 
     def fingerprint(self) -> str:
         return f"{self.data.fingerprint()} {self.batch_size} {self.seed} {self.minimum_steps} {identity(self.change)}"
-
-    def _order(self, epoch: int) -> list[np.ndarray]:
-        rng = generator(self.seed, epoch)
-        full = math.ceil(len(self.data) / self.batch_size)
-        parts: list[np.ndarray] = []
-        while len(parts) < len(self):
-            parts += np.array_split(rng.permutation(len(self.data)), full)
-        return parts[: len(self)]
 
 
 def identity(thing: Any) -> str:

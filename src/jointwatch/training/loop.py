@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from jointwatch.core.errors import ModelFileError, UsageError
 from jointwatch.models.base import batch_norms, set_memory_format
 from jointwatch.training.checkpoint import load_checkpoint, optimiser_tensors, restore_optimiser, save_checkpoint
 from jointwatch.training.data import Batches, identity
+from jointwatch.training.groups import Group
 from jointwatch.training.objectives import Objective
 from jointwatch.training.options import Options, bfloat16_is_fast, device_of
 from jointwatch.training.seed import seeded
@@ -44,7 +45,7 @@ def fit(
     options: Options = Options(),  # noqa: B008 (it is frozen)
     *,
     validate: Callable[[nn.Module], float] | None = None,
-    trained: Mapping[str, nn.Parameter] | None = None,
+    trained: Mapping[str, nn.Parameter] | Sequence[Group] | None = None,
     after_step: Callable[[nn.Module, float], None] | None = None,
     session: Session | None = None,
 ) -> History:
@@ -56,8 +57,9 @@ def fit(
     objective : (network, batch, progress) -> loss.
     validate : loss on data held out from training (`HeldOut`), lower = better; the weights of its best epoch
         are kept, and `options.patience` counts from there. Never test data.
-    trained : the parameters to train, by name (`Network.part`); None = all. The others stay as they are, and a
-        batch norm without a trained parameter keeps its statistics too.
+    trained : the parameters to train, by name (`Network.part`), or in groups with rates, decays and starts of their
+        own; None = all. The others stay as they are, and a batch norm without a trained parameter keeps its
+        statistics too.
     after_step : called with the network and the progress after each step (moving averages, clipping of weights).
     session : progress, stop request and checkpoint folder; None = that of the surrounding `with session(...)`.
 
@@ -104,15 +106,13 @@ class _Run:
         objective: Objective,
         options: Options,
         validate: Callable[[nn.Module], float] | None,
-        trained: Mapping[str, nn.Parameter] | None,
+        trained: Mapping[str, nn.Parameter] | Sequence[Group] | None,
         after_step: Callable[[nn.Module, float], None] | None,
         session: Session,
     ) -> None:
         self.network, self.batches, self.objective, self.options = network, batches, objective, options
         self.validate, self.after_step, self.session = validate, after_step, session
-        self.trained = dict(network.named_parameters()) if trained is None else dict(trained)
-        if not self.trained:
-            raise UsageError("nothing to train: the part has no parameters")
+        self.groups = _groups(network, trained)
         self.device = device_of(options.device)
         self.bfloat16 = bfloat16_is_fast(self.device) if options.bfloat16 == "auto" else options.bfloat16
         self.file = self._file() if session.checkpoints else None
@@ -121,9 +121,6 @@ class _Run:
 
     def go(self) -> History:
         before = {parameter: parameter.requires_grad for parameter in self.network.parameters()}
-        wanted = {id(parameter) for parameter in self.trained.values()}
-        for parameter in before:
-            parameter.requires_grad_(id(parameter) in wanted)
         try:
             with seeded(self.options.seed):
                 set_memory_format(self.network.to(self.device), channels_last=self.options.channels_last)
@@ -141,14 +138,23 @@ class _Run:
 
     def _train(self) -> None:
         options, state, steps = self.options, self.state, len(self.batches)
-        # AdamW with no decay is Adam; fused = one pass over all parameters.
-        self.optimiser = torch.optim.AdamW(
-            self.trained.values(), lr=options.learning_rate, weight_decay=options.weight_decay, fused=True
-        )
+        # AdamW with no decay is Adam; fused = one pass over all parameters. Decay towards values is ours.
+        groups = [
+            {
+                "params": list(group.parameters.values()),
+                "weight_decay": self._decay(group) if group.towards is None else 0.0,
+            }
+            for group in self.groups
+        ]
+        self.optimiser = torch.optim.AdamW(groups, lr=options.learning_rate, fused=True)
+        self.anchors = [
+            {name: value.detach().to(self.device, copy=True) for name, value in (group.towards or {}).items()}
+            for group in self.groups
+        ]
         if self.file and self.file.exists():
             state = self._restore(self.file)
-        self._train_mode()
         while not state.ended:
+            self._train_mode()
             loss_sum = torch.tensor(state.loss_sum, dtype=torch.float64, device=self.device)
             while state.step < steps and not state.ended:
                 loss_sum += self._step()
@@ -172,10 +178,27 @@ class _Run:
             loss = self.objective(self.network, batch, done)
         self.optimiser.zero_grad()
         loss.backward()
+        if self.options.clip_norm is not None:
+            nn.utils.clip_grad_norm_(self.network.parameters(), self.options.clip_norm)
+        rate = self.options.rate(done)
+        for group, values in zip(self.groups, self.optimiser.param_groups, strict=True):
+            values["lr"] = rate * group.rate
         self.optimiser.step()
+        self._pull(rate)
         if self.after_step is not None:
             self.after_step(self.network, done)
         return loss.detach()
+
+    def _decay(self, group: Group) -> float:
+        return self.options.weight_decay if group.weight_decay is None else group.weight_decay
+
+    @torch.no_grad()
+    def _pull(self, rate: float) -> None:
+        for group, anchors in zip(self.groups, self.anchors, strict=True):
+            if anchors and group.start <= self.state.epoch:
+                share = 1 - 1 / (1 + rate * group.rate * self._decay(group))
+                for name, parameter in group.parameters.items():
+                    parameter.lerp_(anchors[name], share)
 
     def _end_of_epoch(self) -> None:
         state, options = self.state, self.options
@@ -203,7 +226,10 @@ class _Run:
 
     def _train_mode(self) -> None:
         self.network.train()
-        wanted = {id(parameter) for parameter in self.trained.values()}
+        active = [group for group in self.groups if group.start <= self.state.epoch]
+        wanted = {id(parameter) for group in active for parameter in group.parameters.values()}
+        for parameter in self.network.parameters():
+            parameter.requires_grad_(id(parameter) in wanted)
         for norm in batch_norms(self.network):
             own = {id(parameter) for parameter in norm.parameters(recurse=False)}
             if own and not own & wanted:
@@ -221,7 +247,7 @@ class _Run:
         self.session.progress(at)
 
     def _names(self) -> dict[Tensor, str]:
-        return {parameter: name for name, parameter in self.trained.items()}
+        return {parameter: name for group in self.groups for name, parameter in group.parameters.items()}
 
     def _save(self, file: Path) -> None:
         tensors = {f"network.{name}": value for name, value in self.network.state_dict().items()}
@@ -262,7 +288,8 @@ class _Run:
     def _file(self) -> Path:
         """Name by everything that decides the result, so that no training ever goes on from another's state."""
         digest = hashlib.sha256()
-        parts: list[Any] = [asdict(self.options), self.bfloat16, sorted(self.trained), self.batches.fingerprint()]
+        parts: list[Any] = [asdict(self.options), self.bfloat16, [group.fingerprint() for group in self.groups]]
+        parts += [self.batches.fingerprint()]
         parts += [identity(self.objective), identity(self.validate), identity(self.after_step)]
         digest.update(json.dumps(parts).encode())
         for name, value in self.network.state_dict().items():
@@ -270,3 +297,19 @@ class _Run:
             digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
         assert self.session.checkpoints is not None
         return self.session.checkpoints / f"{digest.hexdigest()[:32]}.safetensors"
+
+
+def _groups(network: nn.Module, trained: Mapping[str, nn.Parameter] | Sequence[Group] | None) -> tuple[Group, ...]:
+    """What is to be trained as groups that are not empty, each parameter in one of them."""
+    if trained is None:
+        trained = dict(network.named_parameters())
+    groups = (Group(trained),) if isinstance(trained, Mapping) else tuple(trained)
+    groups = tuple(group for group in groups if group.parameters)
+    if not groups:
+        raise UsageError("nothing to train: the part has no parameters")
+    names = [name for group in groups for name in group.parameters]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise UsageError(f"each parameter belongs to one group, but {sorted(twice)} to several")
+    if all(group.start for group in groups):
+        raise UsageError("no group of parameters starts in epoch 0, so the first epochs would train nothing")
+    return groups

@@ -48,6 +48,8 @@ class Strategy(BaseEstimator, ABC):
     @final
     def fit(self, source: Windows) -> Self:
         """Fit on source windows of one or more domains (column `domain`)."""
+        if self.detector is None:
+            raise UsageError(f"{type(self).__name__} has no detector to fit; give it one, for example Cnn()")
         self.normaliser_ = DomainZScore(clip_sigma=self.clip_sigma, floor_share=self.floor_share).fit(source)
         self.detector_ = clone(self.detector)
         self._fit(self.normaliser_.transform(source))

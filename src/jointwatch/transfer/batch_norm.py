@@ -2,36 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-import numpy as np
-
-from jointwatch.core import Windows, catalog
-from jointwatch.core.errors import MissingExtra, UsageError
-from jointwatch.transfer.base import Strategy
+from jointwatch.models.base import Network
+from jointwatch.training.batch_norm import estimate_statistics
+from jointwatch.training.data import Batches
+from jointwatch.training.groups import Group
+from jointwatch.training.options import Schedule
+from jointwatch.transfer._fine_tuning import FineTuning
 
 __all__ = ["BatchNorm"]
 
 
-class BatchNorm(Strategy):
+@dataclass(eq=False, repr=False)
+class BatchNorm(FineTuning):
     """Running statistics are forgotten; scales and shifts of the batch norms and the classifier are trained on the
     target, and the statistics measured on it. The convolutions stay as the source taught them.
 
-    Made for 100 to 500 labelled target windows. With healthy windows only, or with nothing but unlabelled ones
-    (taken as healthy), anomalies are made from them (`training.synthetic_anomalies`).
+    Made for 100 to 500 labelled target windows and 5 to 10 epochs. A network without batch norms has its head trained.
 
-    Parameters
-    ----------
-    detector : one with a network, such as `Cnn`.
-    clip_sigma, floor_share : of the normalisation.
-    epochs, learning_rate : of the fine-tuning; 5 to 10 epochs.
-
-    Errors: `UsageError` for a detector without a network.
+    Parameters are those of every fine-tuning (see `FineTuning`), with a constant learning rate as default.
 
     Source: strategy 3 of the six of cross-brand transfer (docs/transfer.md); batch norms as the place where
     domains differ: Li et al., "Adaptive batch normalization", Pattern Recognition 80, 2018.
 
-    >>> from dataclasses import replace
+    >>> import numpy as np
     >>> from jointwatch.detectors.base import as_windows
     >>> from jointwatch.detectors.cnn import Cnn
     >>> rng = np.random.default_rng(0)
@@ -46,49 +42,13 @@ class BatchNorm(Strategy):
     False
     """
 
-    def __init__(
-        self,
-        detector: Any,
-        clip_sigma: float = 5.0,
-        floor_share: float = 0.01,
-        epochs: int = 10,
-        learning_rate: float = 1e-3,
-    ) -> None:
-        super().__init__(detector, clip_sigma, floor_share)
-        self.epochs = epochs
-        self.learning_rate = learning_rate
+    epochs: int = 10
+    schedule: Schedule = "constant"
+    warm_up: float = 0.0
 
-    def _fit(self, source: Windows) -> None:
-        if not hasattr(self.detector_, "fine_tune"):
-            raise UsageError(
-                f"{type(self.detector_).__name__} has no network to fine-tune; batch_norm works with the detectors "
-                f"{', '.join(_with_network())}, normalisation with all"
-            )
-        self.detector_.fit(source)
+    def _groups(self, network: Network) -> Sequence[Group]:
+        return [Group(network.part("batch_norm"))]
 
-    def _adapt(self, target: Windows, labelled: Windows | None) -> None:
-        windows = target
-        if labelled is not None:
-            known = labelled[labelled.index.label != "uncertain"]
-            windows = known
-            if not len(known.normal()):  # a classifier needs healthy windows too: the target's other cycles
-                others = target[~np.isin(target.index.cycle, known.index.cycle)]
-                windows = Windows.concatenate([others, known])
-        self.detector_.fine_tune(
-            windows,
-            parameters="batch_norm",
-            reset_batch_norm=True,
-            epochs=self.epochs,
-            learning_rate=self.learning_rate,
-        )
-
-
-def _with_network() -> list[str]:
-    found = []
-    for name in catalog.names("detectors"):
-        try:
-            if hasattr(catalog.load("detectors", name), "fine_tune"):
-                found.append(name)
-        except MissingExtra:
-            continue
-    return found
+    def _closed(self, trained: Network, start: Network, batches: Batches) -> Network:
+        estimate_statistics(trained, batches, epoch=self.epochs)
+        return trained

@@ -13,11 +13,25 @@ from jointwatch.core import Channel, Condition, Index, Recording, Windows
 from jointwatch.core.errors import MissingChannel, UsageError
 from jointwatch.signals.resample import GAP_STEPS
 
-__all__ = ["Collector", "Domain", "Missing", "Span", "as_list", "spans"]
+__all__ = [
+    "SAME_RATE",
+    "Collector",
+    "Domain",
+    "Missing",
+    "Span",
+    "as_list",
+    "breaks_within",
+    "count_windows",
+    "domain_of",
+    "longest_gap_s",
+    "shared_rate",
+    "spans",
+]
 
 Domain = str | Callable[[Recording], str]
 Missing = Literal["error", "mask"]
 
+SAME_RATE = 1.02  # rates this close count as one
 _SAME_INSTANT = 1e-3  # share of a step by which a cycle mark may miss its sample
 
 
@@ -42,6 +56,21 @@ def as_list(recordings: Recording | Iterable[Recording]) -> list[Recording]:
     if not found:
         raise UsageError("there are no recordings to cut windows from")
     return found
+
+
+def count_windows(samples: int, length: int, step: int) -> int:
+    """How many windows of `length`, moved by `step`, fit into so many samples."""
+    return max(0, (samples - length) // step + 1)
+
+
+def shared_rate(recordings: list[Recording]) -> float:
+    """The rate in Hz that the recordings share; UsageError if they differ by more than 2 %."""
+    rates = np.array([recording.rate_hz for recording in recordings])
+    if rates.max() > SAME_RATE * rates.min():
+        raise UsageError(
+            f"the recordings run at {rates.min():g} to {rates.max():g} Hz; say which rate_hz to bring them to"
+        )
+    return float(np.median(rates))
 
 
 def longest_gap_s(recording: Recording, max_gap_s: float | None) -> float:

@@ -10,12 +10,20 @@ from numpy.lib.stride_tricks import sliding_window_view
 from jointwatch.core import Channel, Recording, Windows
 from jointwatch.core.errors import UsageError
 from jointwatch.signals.resample import resample
-from jointwatch.windows._cut import Collector, Domain, Missing, as_list, breaks_within, longest_gap_s, spans
+from jointwatch.windows._cut import (
+    Collector,
+    Domain,
+    Missing,
+    as_list,
+    breaks_within,
+    count_windows,
+    longest_gap_s,
+    shared_rate,
+    spans,
+)
 from jointwatch.windows.layout import common_channels
 
 __all__ = ["sliding"]
-
-_SAME_RATE = 1.02
 
 
 def sliding(
@@ -65,7 +73,7 @@ def sliding(
     found = as_list(recordings)
     if step < 1:
         raise UsageError(f"step is at least 1 sample, got {step}")
-    rate_hz = _shared_rate(found) if rate_hz is None else rate_hz
+    rate_hz = shared_rate(found) if rate_hz is None else rate_hz
     collector = Collector(tuple(channels or common_channels(found)), length, domain, missing)
     names: dict[str, int] = {}
     for recording in found:
@@ -83,10 +91,10 @@ def sliding(
                 breaks=breaks_within(recording, span.part),
                 max_gap_s=longest,
             )
-            possible = _count(int((time_s[-1] - time_s[0]) * rate_hz * (1 + 1e-12) + 1e-6) + 1, length, step)
+            possible = count_windows(int((time_s[-1] - time_s[0]) * rate_hz * (1 + 1e-12) + 1e-6) + 1, length, step)
             made = 0
             for segment in resampled:
-                count = _count(len(segment.time_s), length, step)
+                count = count_windows(len(segment.time_s), length, step)
                 if count:
                     view = sliding_window_view(segment.values.astype(np.float32), length, axis=1)[:, ::step]
                     start_s = segment.time_s[: count * step : step]
@@ -97,16 +105,3 @@ def sliding(
             else:
                 collector.skip("nan" if "nan" in resampled.splits else "gap", possible - made)
     return collector.windows(rate_hz)
-
-
-def _count(samples: int, length: int, step: int) -> int:
-    return max(0, (samples - length) // step + 1)
-
-
-def _shared_rate(recordings: list[Recording]) -> float:
-    rates = np.array([recording.rate_hz for recording in recordings])
-    if rates.max() > _SAME_RATE * rates.min():
-        raise UsageError(
-            f"the recordings run at {rates.min():g} to {rates.max():g} Hz; say which rate_hz to bring them to"
-        )
-    return float(np.median(rates))

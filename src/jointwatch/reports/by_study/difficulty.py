@@ -12,9 +12,18 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from jointwatch.reports.study_figures import MARKERS, OKABE_ITO, STYLE, save
+from jointwatch.reports.tables import blocks_by_metrics
 from jointwatch.studies._difficulty_axes import BAND, BAND_SEVERITIES
+from jointwatch.studies.base import Results
 
-__all__ = ["axes_figure", "brands_figure", "difficulty_figures", "faults_figure", "levels_figure"]
+__all__ = ["CAPTIONS", "axes_figure", "blocks", "brands_figure", "drawn", "faults_figure", "figures", "levels_figure"]
+
+CAPTIONS = {
+    "axes": "Worn reducers: balanced accuracy against severity; grey is where whole units held out should be",
+    "levels": "Strain-wave drives: said against true level, as shares of the true level",
+    "brands": "Five brands: AUROC with its 95 % interval, dotted is chance",
+    "faults": "Share of the cycles of each fault that are flagged; dotted is the stated rate of false alarms",
+}
 
 Record = Mapping[str, Any]
 
@@ -29,9 +38,20 @@ _LINES = {  # method, split, counted -> name
 _GREY = "#e8e8e8"
 
 
-def difficulty_figures(details: Mapping[str, Sequence[Record]], out: Path) -> list[Path]:
+def blocks(rows: Sequence[Record]) -> list[list[Record]]:
+    """Three fleets share no metric: each has its own tables."""
+    return blocks_by_metrics(rows)
+
+
+def drawn(rows: Sequence[Record]) -> list[Record]:
+    """No row: a chart of all methods, splits, axes and brands of three fleets could not be read."""
+    return []
+
+
+def figures(results: Results, out: Path) -> list[Path]:
     """Draw what the fleets that were studied allow; returns the paths, PNG before SVG."""
     paths: list[Path] = []
+    details = results.details
     for name, draw in (("m1", axes_figure), ("m2", levels_figure), ("m3", brands_figure), ("m3_faults", faults_figure)):
         if details.get(name):
             given = details["m2_confusion"] if name == "m2" else details[name]

@@ -6,9 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from jointwatch.studies._difficulty_table import Table
+from jointwatch.studies._fleet_table import Table
 
-__all__ = ["against", "healthy_half"]
+__all__ = ["OWN", "against", "healthy_half"]
+
+OWN = "against own healthy"
+"""What the name of a method says of such features."""
 
 
 def healthy_half(table: Table, seed: int) -> np.ndarray:

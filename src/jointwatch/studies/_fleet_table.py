@@ -20,13 +20,9 @@ from jointwatch.recordings.parquet import Parquet
 from jointwatch.studies._ledger import Ledger
 from jointwatch.windows.plan import WindowPlan
 
-__all__ = ["BANDS_HZ", "Table", "gather", "level_features", "manifest", "numbers_of", "plain_statistics"]
-
-BANDS_HZ = ((0.5, 2.0), (2.0, 5.0), (5.0, 10.0), (10.0, 20.0), (20.0, 40.0), (40.0, 80.0), (80.0, 120.0))
-"""Bands of the motor current and torque whose energy is a feature of a drive's cycle."""
+__all__ = ["Table", "gather", "manifest", "numbers_of", "plain_statistics"]
 
 _DIGITS = 6
-_NO_ENERGY = 1e-12
 
 Features = Callable[[Windows], tuple[np.ndarray, Sequence[str]]]
 
@@ -128,21 +124,6 @@ def plain_statistics(names: Sequence[str] | None = None) -> Features:
         return found.transform(windows), found.feature_names_
 
     return compute
-
-
-def level_features(windows: Windows) -> tuple[np.ndarray, Sequence[str]]:
-    """RMS, mean, kurtosis and skewness of each channel, and the logarithm of its mean square in each of `BANDS_HZ`."""
-    values, names = plain_statistics(("rms", "mean", "kurtosis", "skewness"))(windows)
-    length = windows.shape[2]
-    power = np.abs(np.fft.rfft(windows.values.astype(float), axis=2)) ** 2 * 2 / length**2
-    order = np.arange(power.shape[2])
-    columns, titles = [], []
-    for i, channel in enumerate(windows.channels):
-        for low, high in BANDS_HZ:
-            inside = (order >= low * windows.index.cycle_s[:, None]) & (order < high * windows.index.cycle_s[:, None])
-            columns.append(np.log((power[:, i] * inside).sum(axis=1) + _NO_ENERGY))
-            titles.append(f"{channel.key} log energy {low:g}-{high:g} Hz")
-    return np.column_stack([values, *columns]), [*names, *titles]
 
 
 def numbers_of(tree: Any, name: str) -> dict[str, float]:

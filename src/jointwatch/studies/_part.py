@@ -1,4 +1,4 @@
-"""What one fleet contributes to the difficulty study, and the bands that it should fall into."""
+"""What one part of a study contributes: rows, notes and tables, and whether figures fall into their bands."""
 
 from __future__ import annotations
 
@@ -8,15 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from jointwatch.studies._difficulty_trees import spread
+from jointwatch.studies._confusions import spread
 from jointwatch.studies.base import Row
 
-__all__ = ["CHANCE", "LEAK", "ORACLE", "OWN", "TREES", "Part", "band_note"]
+__all__ = ["LEAK", "Part", "band_note"]
 
-TREES = "trees"
-ORACLE = "oracle: true latent parameters"
-CHANCE = "random score"
-OWN = "against own healthy"
 LEAK = 0.98
 """Above this, whole units held out, a result is suspected to come from a leak."""
 

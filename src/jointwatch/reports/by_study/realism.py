@@ -12,8 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
 from jointwatch.reports.study_figures import OKABE_ITO, STYLE, save
+from jointwatch.studies.base import Results
 
-__all__ = ["realism_figure", "realism_figures"]
+__all__ = ["drawn", "figures", "realism_figure"]
 
 Point = Mapping[str, Any]
 
@@ -21,9 +22,15 @@ _SIDES = {"measured": (OKABE_ITO[0], "o", 2.0), "simulated": (OKABE_ITO[1], "s",
 _ROWS = ("friction", "spectrum", "orders")
 
 
-def realism_figures(curves: Sequence[Point], out: Path) -> list[Path]:
+def drawn(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Ratios and AUCs: what is in amperes differs from set to set, and only ratios share an axis."""
+    return [row for row in rows if row["metric"].endswith("ratio") or "AUC" in row["metric"]]
+
+
+def figures(results: Results, out: Path) -> list[Path]:
     """One figure a set from the study's table of curves; returns the paths, PNG before SVG."""
     paths: list[Path] = []
+    curves = results.details["curves"]
     for name in dict.fromkeys(str(point["set"]) for point in curves):
         chosen = [point for point in curves if point["set"] == name]
         stem = re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_").lower()

@@ -1,0 +1,1 @@
+"""Front doors: recordings in, what is wrong and how sure out."""

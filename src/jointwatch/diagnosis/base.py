@@ -1,0 +1,148 @@
+"""What a diagnosis is: for each decided piece of a recording the probability of every condition."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from jointwatch.core import Channel, Index, Scores
+from jointwatch.core.errors import UsageError
+
+__all__ = ["HEALTHY", "Decide", "Diagnosis", "Explanation", "conditions"]
+
+Decide = Literal["faulty", "kind", "state"]
+HEALTHY = "normal"
+_LEAST = 1e-12
+
+
+def conditions(index: Index, decide: Decide) -> np.ndarray:
+    """(row,) name of the condition; empty where the label is uncertain.
+
+    `faulty` knows `normal` and `faulty`; `kind` the kind of the fault; `state` its kind and severity.
+
+    >>> import numpy as np
+    >>> text, t = np.array(["a", "a"]), np.zeros(2)
+    >>> index = Index(text, text, text, text, t, t + 1, t, t, np.array(["normal", "anomalous"]),
+    ...               np.array(["", "spalling"]), t, np.array([np.nan, 0.5]))
+    >>> [conditions(index, name).tolist()[1] for name in ("faulty", "kind", "state")]
+    ['faulty', 'spalling', 'spalling 0.5']
+    """
+    if decide not in ("faulty", "kind", "state"):
+        raise UsageError(f"what is decided is faulty, kind or state, got {decide!r}")
+    anomalous = index.label == "anomalous"
+    if decide == "faulty":
+        names = np.where(anomalous, "faulty", "")
+    elif decide == "kind":
+        names = np.where(anomalous, index.fault, "")
+    else:
+        severity = [f" {s:.3g}" if np.isfinite(s) else "" for s in index.severity]
+        names = np.where(anomalous, np.char.add(index.fault, np.array(severity, dtype=np.str_)), "")
+    return np.asarray(np.where(index.label == "normal", HEALTHY, names))
+
+
+@dataclass(frozen=True, eq=False)
+class Diagnosis:
+    """Probabilities of the conditions, one row a decision.
+
+    Parameters
+    ----------
+    index : one row for every decision (a window, a cycle or a session).
+    classes : names of the conditions; the first is `normal`.
+    probability : (row, class), rows sum to 1.
+    """
+
+    index: Index
+    classes: tuple[str, ...]
+    probability: np.ndarray
+
+    def __post_init__(self) -> None:
+        if self.probability.shape != (len(self.index), len(self.classes)):
+            raise UsageError(
+                f"probabilities must be (row, class) = {(len(self.index), len(self.classes))}, "
+                f"got {self.probability.shape}"
+            )
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    @property
+    def condition(self) -> np.ndarray:
+        """(row,) the most probable condition."""
+        return np.array(self.classes, dtype=np.str_)[self.probability.argmax(axis=1)]
+
+    def scores(self, detector: str) -> Scores:
+        """Log-odds of not being healthy, as alarms take them."""
+        healthy = np.clip(self.probability[:, 0], _LEAST, 1 - _LEAST)
+        return Scores(np.log1p(-healthy) - np.log(healthy), self.index, detector)
+
+    def by(self, level: Literal["cycle", "session"]) -> Diagnosis:
+        """One row for each cycle, or session of a unit: the geometric mean of its rows' probabilities. The row keeps
+        the index of its first piece, with the times of all.
+
+        >>> import numpy as np
+        >>> text, t = np.array(["a", "a"]), np.zeros(2)
+        >>> index = Index(text, text, text, text, t, t + 1, t, t, np.full(2, "normal"), np.full(2, ""), t, t)
+        >>> Diagnosis(index, ("normal", "faulty"), np.array([[0.9, 0.1], [0.1, 0.9]])).by("cycle").probability.tolist()
+        [[0.5, 0.5]]
+        """
+        if level not in ("cycle", "session"):
+            raise UsageError(f"decisions are put together by cycle or session, got {level!r}")
+        names = self.index.cycle
+        if level == "session":
+            names = np.array([f"{u}/{s}" for u, s in zip(self.index.unit, self.index.session, strict=True)], np.str_)
+        first, member = _groups(names)
+        logarithm = np.zeros((len(first), len(self.classes)))
+        np.add.at(logarithm, member, np.log(np.maximum(self.probability, _LEAST)))
+        columns = {
+            **self.index.take(first).columns(),
+            "start_s": _each(np.minimum, member, self.index.start_s),
+            "stop_s": _each(np.maximum, member, self.index.stop_s),
+        }
+        logarithm /= np.bincount(member)[:, None]
+        return replace(self, index=Index(**columns), probability=softmax(logarithm))
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """Why rows were diagnosed as they were.
+
+    Parameters
+    ----------
+    index : one row for every explained piece.
+    channels, contributions : (row, channel) what each signal brought to the log-odds of not being healthy, beyond what
+        it brings in healthy rows; negative = it spoke for healthy.
+    features : (feature,) names of the rows of a map; maps, attention : (row, feature, block) what the network saw,
+        and the share of attention that each position got; None for methods without them.
+    """
+
+    index: Index
+    channels: tuple[Channel, ...]
+    contributions: np.ndarray
+    features: tuple[str, ...] = ()
+    maps: np.ndarray | None = None
+    attention: np.ndarray | None = None
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """(row, class) probabilities of logits."""
+    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
+    shares: np.ndarray = shifted / shifted.sum(axis=1, keepdims=True)
+    return shares
+
+
+def _groups(names: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """First row of each group, groups in the order in which they come, and the group of each row."""
+    _, first, member = np.unique(names, return_index=True, return_inverse=True)
+    order = np.argsort(first, kind="stable")
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    return first[order], rank[member]
+
+
+def _each(best: Callable[..., np.ndarray], member: np.ndarray, values: np.ndarray) -> np.ndarray:
+    found = np.full(member.max(initial=-1) + 1, np.inf if best is np.minimum else -np.inf)
+    best.at(found, member, values)  # type: ignore[attr-defined]
+    return found
