@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+
+import joblib
 
 __all__ = ["Ledger"]
 
@@ -53,12 +55,48 @@ class Ledger:
         """The step's JSON-able result, computed only if it is not in the ledger yet."""
         if key not in self._steps:
             begin = time.perf_counter()
-            value = json.loads(json.dumps(compute()))
-            line = json.dumps({"key": key, "seconds": time.perf_counter() - begin, "value": value})
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(line + "\n")
-            self._steps[key] = value
+            value = compute()
+            self._note(key, value, time.perf_counter() - begin)
         return self._steps[key]
+
+    def every(
+        self,
+        steps: Mapping[str, Callable[[], Any]],
+        progress: Callable[[int, int, str], None] = lambda done, total, what: None,
+        workers: int | None = None,
+    ) -> dict[str, Any]:
+        """The results of many steps by key, those that are missing computed side by side in processes of their own.
+
+        Parameters
+        ----------
+        steps : what can be sent to another process: functions of a module, `functools.partial` of them.
+        workers : processes; None = one for each core.
+
+        >>> import math, tempfile
+        >>> from functools import partial
+        >>> ledger = Ledger(Path(tempfile.mkdtemp()) / "steps.jsonl", fingerprint="a")
+        >>> ledger.every({"one": partial(math.factorial, 3), "two": partial(math.factorial, 4)}, workers=1)
+        {'one': 6, 'two': 24}
+        """
+        missing = [key for key in steps if key not in self._steps]
+        done = len(steps) - len(missing)
+        run = joblib.Parallel(n_jobs=workers or joblib.effective_n_jobs(-1), return_as="generator_unordered")
+        for key, value, seconds in run(joblib.delayed(_timed)(key, steps[key]) for key in missing):
+            self._note(key, value, seconds)
+            done += 1
+            progress(done, len(steps), key)
+        return {key: self._steps[key] for key in steps}
+
+    def _note(self, key: str, value: Any, seconds: float) -> None:
+        value = json.loads(json.dumps(value))
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"key": key, "seconds": seconds, "value": value}) + "\n")
+        self._steps[key] = value
+
+
+def _timed(key: str, compute: Callable[[], Any]) -> tuple[str, Any, float]:
+    begin = time.perf_counter()
+    return key, compute(), time.perf_counter() - begin
 
 
 def _parsed(line: str) -> dict[str, Any] | None:

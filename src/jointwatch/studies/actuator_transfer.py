@@ -72,8 +72,11 @@ class ActuatorTransfer(Study):
     The later runs of each state test, and nothing is chosen by them: features and learner were taken by
     cross-validation inside the training runs, which is among the results. For a target, normal training runs are
     given, as a plant has them, and K runs of every state, drawn for each seed; the same for every method. As two runs
-    of each state are few, the main methods are judged on all runs that were not drawn as well. Each method learns the states; the family (backlash, lack of lubrication, spalling) is that of the state it says. A run is the
-    cluster of all intervals. With a whole stage held out a method must tell the family from other specimens of it.
+    of each state are few, the main methods are judged on all runs that were not drawn as well.
+
+    Each method learns the states; the family (backlash, lack of lubrication, spalling) is that of the state it says.
+    A run is the cluster of all intervals. With a whole stage held out a method must tell the family from other
+    specimens of it.
     """
 
     Options = _Options

@@ -60,7 +60,7 @@ def fit_heads(
     *,
     batch_size: int = 64,
     minimum_steps: int = 1,
-    memory_mib: int = 512,
+    memory_mib: int = 64,
     session: Session | None = None,
 ) -> list[TrainedHead]:
     """Each head ends as `loop.fit` would leave it, up to rounding: with its own rows, order of batches, number of
@@ -73,7 +73,8 @@ def fit_heads(
     ----------
     options : of all; `seed` is each job's own, `bfloat16` and `channels_last` have no effect on heads.
     batch_size, minimum_steps : as of `data.Order`.
-    memory_mib : about how much weights, gradients, moments and batches may take; more heads take turns.
+    memory_mib : about how much weights, gradients, moments and batches may take; more heads take turns. On a CPU what
+        is far above its caches is slower, not faster.
     session : progress and stop request; None = that of the surrounding `with session(...)`.
 
     Errors: `UsageError` for a head of other layers, heads of several shapes or a loss that is not finite.

@@ -1,0 +1,88 @@
+"""Five networks on one axis's worn and healthy reducers, under the published split and with whole units held out."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from pydantic import Field
+
+from jointwatch.diagnosis._maps_view import MapsView
+from jointwatch.studies._axes import (
+    NETWORKS,
+    AxisOptions,
+    Counts,
+    Fleet,
+    Halves,
+    add_counts,
+    codes_of,
+    judged,
+    over_repeats,
+)
+from jointwatch.studies._ledger import Ledger
+from jointwatch.studies._part import Part
+from jointwatch.studies.base import Progress, Results, Study
+from jointwatch.windows.feature_maps import FeatureMaps
+
+__all__ = ["AxisModels"]
+
+_QUICK_SEEDS = 2
+
+
+class _Options(AxisOptions):
+    axis: int = Field(6, ge=1, description="The axis that is learned and tested.")
+    trainings: str = Field("paper,modern", description="Recipes, comma-separated: paper, modern.")
+
+
+class AxisModels(Study):
+    """`jointwatch study axis-models --data FLEET`, where FLEET is what `jointwatch simulate m1-axes --out FLEET` makes.
+
+    AD-CNN, D-CNN, CNN, FCN and LSTM on feature maps of one axis (the figure of models of the publication), trained as
+    published (Adam 0.01, batches of 256, 150 epochs) and by a recipe of our own, each under the random split of maps
+    at the published amounts (optimistic: a test map has near copies in training) and with whole units held out.
+    """
+
+    Options = _Options
+
+    def _run(self, options: Any, ledger: Ledger, progress: Progress) -> Results:
+        fleet = Fleet(options.data, options)
+        seeds = min(_QUICK_SEEDS, options.seeds) if options.quick else options.seeds
+        trainings = options.trainings.split(",")
+        jobs = {
+            f"{split}/{training}/{name}/{seed}": (split, training, name, seed)
+            for split in ("random", "unit")
+            for training in trainings
+            for name in NETWORKS
+            for seed in range(seeds)
+        }
+        steps = {}
+        for split in ("random", "unit"):
+            for seed in range(seeds):
+                halves = fleet.halves(options.axis, split, seed)
+                for key, job in jobs.items():
+                    if (job[0], job[3]) == (split, seed):
+                        steps[key] = partial(_trained, halves, NETWORKS[job[2]], job[1], seed)
+        found = ledger.every(steps, progress)
+        part = Part()
+        axis = f"axis {options.axis}"
+        for split in ("random", "unit"):
+            for training in trainings:
+                for name in NETWORKS:
+                    counts = [found[f"{split}/{training}/{name}/{seed}"] for seed in range(seeds)]
+                    _report(part, counts, split, training, name, axis)
+        part.notes.append(fleet.note)
+        return Results("axis-models", "", 0.0, tuple(part.rows), tuple(part.notes), part.details)
+
+
+def _trained(halves: Halves, network: str, training: str, seed: int) -> Counts:
+    view = MapsView(FeatureMaps(), network, training=training, baseline="domain", random_state=seed)
+    return judged(view.fit(halves.train, codes_of(halves.train), 2), halves.test)
+
+
+def _report(part: Part, counts: list[Counts], split: str, training: str, name: str, axis: str) -> None:
+    method = name if training == "paper" else f"{name}, {training} training"
+    means = add_counts(part, counts, split, method=method, source=axis, target=axis)
+    record: dict[str, Any] = {"network": name, "training": training, "split": split}
+    for figure in means:
+        record[figure], record[f"{figure} std"] = over_repeats(counts, figure)
+    part.table("models", [record])
