@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from jointwatch.core.errors import UsageError
 from jointwatch.models.base import Network, set_memory_format
 from jointwatch.training.data import Batch
 from jointwatch.training.options import device_of
@@ -23,28 +25,26 @@ def embed_all(
 
     An encoder whose parameters and running statistics stay gives the same features in every epoch, so a training of
     the head needs them once (Yosinski et al., "How transferable are features in deep neural networks?", NIPS 2014,
-    call them frozen). The network is left as it was.
+    call them frozen). The network itself is not touched.
+
+    Errors: `UsageError` for data without rows.
 
     >>> from jointwatch.models.cnn1d import Cnn1d
     >>> data = Batch.of_arrays(np.zeros((5, 2, 30)))
     >>> embed_all(Cnn1d(2, filters=(4, 4, 8)), data).shape
     torch.Size([5, 8])
     """
+    if not len(data):
+        raise UsageError("no rows to compute features of")
     target = device_of(device)
-    modes = {module: module.training for module in network.modules()}
-    network.eval()
+    encoder = copy.deepcopy(network).eval().to(target)
+    set_memory_format(encoder, channels_last=True)
     found = []
-    try:
-        set_memory_format(network.to(target), channels_last=True)
-        with torch.inference_mode():
-            for first in range(0, len(data), batch_size):
-                rows = data.take(np.arange(first, min(first + batch_size, len(data)))).to(target)
-                found.append(network.embed(rows.values, rows.mask).float().cpu())
-    finally:
-        set_memory_format(network.to(torch.device("cpu")), channels_last=False)
-        for module, mode in modes.items():
-            module.training = mode
-    return torch.cat(found).clone() if found else torch.empty(0, 0)  # clone: usable in a gradient afterwards
+    with torch.no_grad():
+        for first in range(0, len(data), batch_size):
+            rows = data.take(np.arange(first, min(first + batch_size, len(data)))).to(target)
+            found.append(encoder.embed(rows.values, rows.mask).float().cpu())
+    return torch.cat(found)
 
 
 def features_of(network: Network, data: Batch, *, device: str = "cpu") -> Batch:

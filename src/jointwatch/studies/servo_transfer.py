@@ -1,0 +1,212 @@
+"""Overheating of small servos carried from servo to servo, with temperature and without it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from sklearn.covariance import LedoitWolf
+from sklearn.ensemble import ExtraTreesClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from jointwatch.alarms.conformal import ConformalThreshold
+from jointwatch.core.errors import NotEnoughData
+from jointwatch.studies._confusions import CHANCE
+from jointwatch.studies._ledger import Ledger
+from jointwatch.studies._part import Part
+from jointwatch.studies._servo_rows import DECIDE_S, ELECTRIC, LEVEL, RISE, THERMAL, ServoRows, read_servo_rows
+from jointwatch.studies._statistics import bootstrap
+from jointwatch.studies.base import Progress, Results, Row, Study
+
+__all__ = ["ServoTransfer"]
+
+FALSE_ALARM_RATE = 0.01
+_SPLIT = "servo and session out"
+_OWN = "session out"
+_TREES = 200
+_SAME = 0.005  # AUROC differences below this are ties
+
+
+@dataclass(frozen=True)
+class _Method:
+    """`approach` says what is learned from: `target only` (its normal sessions) or `labelled sessions` of the source."""
+
+    approach: str
+    learner: str
+    columns: tuple[int, ...]
+    what: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.approach}: {self.learner}, {self.what}" if self.what else f"{self.approach}: {self.learner}"
+
+
+_ALONE, _CARRIED = "target only", "labelled sessions"
+_BOTH = (*THERMAL, *ELECTRIC)
+_METHODS = (
+    _Method(_ALONE, CHANCE, (LEVEL,), ""),
+    _Method(_ALONE, "value", (LEVEL,), "temperature"),
+    _Method(_ALONE, "value", (RISE,), "temperature above start"),
+    _Method(_ALONE, "mahalanobis", THERMAL, "temperature figures"),
+    _Method(_ALONE, "mahalanobis", ELECTRIC, "position and voltage"),
+    _Method(_CARRIED, "logistic", THERMAL, "temperature figures"),
+    _Method(_CARRIED, "trees", THERMAL, "temperature figures"),
+    _Method(_CARRIED, "logistic", ELECTRIC, "position and voltage"),
+    _Method(_CARRIED, "trees", ELECTRIC, "position and voltage"),
+    _Method(_CARRIED, "trees", _BOTH, "all"),
+)
+
+
+class ServoTransfer(Study):
+    """`jointwatch study servo-transfer --data DIR`, where DIR is `armpi_servo_faults` or a folder of its form.
+
+    A decision is taken every two seconds for every servo. A model is learned on one servo's labelled sessions and
+    judged on another servo, in each session in which that one is heated; this session is never learned from, so a pair
+    counts only where the source servo was heated in another one. The same servo, with the session out, stands
+    beside it. Target-only methods see the target's normal sessions: a servo that was heated in one session cannot
+    learn from its own heating. Every second normal session of the target sets the threshold of all methods.
+    """
+
+    def _run(self, options: Any, ledger: Ledger, progress: Progress) -> Results:
+        rows = read_servo_rows(options.data)
+        seeds = min(2, options.seeds) if options.quick else options.seeds
+        tests, impossible = _tests(rows)
+        if not tests:
+            raise NotEnoughData("carrying heating to another servo", needed=2, have=1, unit="sessions with heating")
+        part = Part(notes=list(rows.notes))
+        found: dict[tuple[str, str], dict[str, list[dict[str, float]]]] = {}
+        for number, method in enumerate(_METHODS):
+            for source, target, session in tests:
+                progress(number, len(_METHODS), f"{method.name}: servo {source} to {target}")
+                group = (_OWN if source == target else _SPLIT, method.name)
+                steps = [
+                    ledger.once(
+                        f"{method.name}/{source}/{target}/{session}/{seed}",
+                        partial(_step, rows, method, source, target, session, seed),
+                    )
+                    for seed in range(seeds if method.learner in ("trees", CHANCE) else 1)
+                ]
+                found.setdefault(group, {})[f"{source} to {target}, {session}"] = steps
+        progress(len(_METHODS), len(_METHODS), "done")
+        for (split, name), cases in found.items():
+            _summarise(part, split, name, cases)
+        part.rows += _wins(found)
+        counts = {servo: int(rows.heated[rows.servo == servo].sum()) for servo in np.unique(rows.servo)}
+        part.notes.append(
+            f"heated decisions of {DECIDE_S:g} s by servo: " + ", ".join(f"{k}: {n}" for k, n in counts.items())
+        )
+        if impossible:
+            part.notes.append(
+                f"{len(impossible)} pairs of servos were heated in one and the same session only and are not judged, "
+                f"for example {impossible[0][0]} to {impossible[0][1]}"
+            )
+        part.notes.append(
+            "there is no current, and 10 Hz is slow: heating shows in the temperature; position and voltage alone are "
+            "here to tell whether they say anything of it"
+        )
+        return Results("servo-transfer", "", 0.0, tuple(part.rows), tuple(part.notes), part.details)
+
+
+def _tests(rows: ServoRows) -> tuple[list[tuple[int, int, str]], list[tuple[int, int]]]:
+    """((source, target, test session) in which the source learns from another session, pairs without any)."""
+    heated = {int(s): set(rows.session[rows.heated & (rows.servo == s)].tolist()) for s in np.unique(rows.servo)}
+    pairs = [(source, target) for source in heated for target in heated if heated[source] and heated[target]]
+    tests = [(a, b, session) for a, b in pairs for session in sorted(heated[b]) if heated[a] - {session}]
+    judged = {(a, b) for a, b, _ in tests}
+    return tests, [(a, b) for a, b in pairs if a != b and (a, b) not in judged]
+
+
+def _step(rows: ServoRows, method: _Method, source: int, target: int, session: str, seed: int) -> dict[str, float]:
+    """AUROC in the test session, share of heated decisions and of others that alarm, and whether any does."""
+    test = (rows.servo == target) & (rows.session == session)
+    normal = (rows.servo == target) & rows.normal
+    names = np.unique(rows.session[normal])
+    aside = normal & np.isin(rows.session, names[1::2])
+    if method.approach == _ALONE:
+        learned = normal & ~aside
+    else:
+        learned = (rows.servo == source) & (rows.session != session) & ~aside
+    score = _scorer(method, rows.values[learned], rows.heated[learned], seed)
+    scores, truth = score(rows.values[test]), rows.heated[test]
+    alarm = ConformalThreshold(FALSE_ALARM_RATE).fit(score(rows.values[aside])).decide(scores)
+    return {
+        "auroc": float(roc_auc_score(truth, scores)),
+        "recall": float(alarm[truth].mean()),
+        "detected": float(alarm[truth].any()),
+        "false alarms": float(alarm[~truth].mean()),
+    }
+
+
+def _scorer(method: _Method, X: np.ndarray, heated: np.ndarray, seed: int) -> Any:
+    """Rows -> scores, higher = more likely heated."""
+    columns = list(method.columns)
+    if method.learner == CHANCE:
+        rng = np.random.default_rng(seed)
+        return lambda rows: rng.random(len(rows))
+    if method.learner == "value":
+        return lambda rows: rows[:, columns[0]]
+    if method.learner == "mahalanobis":
+        scale = StandardScaler().fit(X[:, columns])
+        normal = LedoitWolf().fit(scale.transform(X[:, columns]))
+        return lambda rows: normal.mahalanobis(scale.transform(rows[:, columns]))
+    model = {
+        "trees": ExtraTreesClassifier(_TREES, min_samples_leaf=3, class_weight="balanced", random_state=seed),
+        "logistic": make_pipeline(StandardScaler(), LogisticRegression(class_weight="balanced", max_iter=1000)),
+    }[method.learner].fit(X[:, columns], heated)
+    return lambda rows: model.predict_proba(rows[:, columns])[:, 1]
+
+
+def _summarise(part: Part, split: str, name: str, cases: dict[str, list[dict[str, float]]]) -> None:
+    """Means over cases (source, target, test session), each a cluster; the cases are in the details."""
+    seeds = max(len(steps) for steps in cases.values())
+    metrics = {
+        "auroc": "AUROC",
+        "recall": f"recall at {FALSE_ALARM_RATE:.0%} false alarms",
+        "detected": f"heatings detected at {FALSE_ALARM_RATE:.0%} false alarms (share)",
+        "false alarms": "false-alarm share in the test sessions",
+    }
+    means = {case: {m: float(np.mean([s[m] for s in steps])) for m in metrics} for case, steps in cases.items()}
+    for metric, title in metrics.items():
+        spread = bootstrap([np.array([mean[metric]]) for mean in means.values()])
+        source = "the same servo" if split == _OWN else "another servo"
+        place = {"method": name, "split": split, "source": source, "target": "servo"}
+        part.figure(spread, title, n=len(means), seeds=seeds, **place)
+    part.table("cases", [{"split": split, "method": name, "case": case, **mean} for case, mean in means.items()])
+    if name.startswith(_CARRIED):
+        worst = min(means, key=lambda case: means[case]["auroc"])
+        part.notes.append(f"{split}, {name}: worst case servo {worst}, AUROC {means[worst]['auroc']:.2f}")
+
+
+def _wins(found: dict[tuple[str, str], dict[str, list[dict[str, float]]]]) -> Sequence[Row]:
+    """Carried against target-only, case by case (AUROC, mean over seeds)."""
+    rivals = {
+        "position and voltage": "mahalanobis, position and voltage",
+        "temperature figures": "value, temperature above start",
+        "all": "value, temperature above start",
+    }
+    rows = []
+    for (split, name), cases in found.items():
+        rival = rivals.get(name.rpartition(", ")[2])
+        if not name.startswith(_CARRIED) or rival is None:
+            continue
+        alone = found[split, f"{_ALONE}: {rival}"]
+        gain = np.array(
+            [
+                np.mean([s["auroc"] for s in steps]) - np.mean([s["auroc"] for s in alone[c]])
+                for c, steps in cases.items()
+            ]
+        )
+        counts = {"wins": gain > _SAME, "losses": gain < -_SAME, "ties": np.abs(gain) <= _SAME}
+        for what, which in counts.items():
+            metric = f"{what} against target only: {rival} (AUROC)"
+            nan, seeds = float("nan"), max(len(steps) for steps in cases.values())
+            total = float(which.sum())
+            source = "the same servo" if split == _OWN else "another servo"
+            rows.append(Row(name, split, source, "servo", "", metric, total, nan, nan, len(gain), seeds))
+    return rows
