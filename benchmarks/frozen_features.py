@@ -92,7 +92,7 @@ def compare(source: Network, batch_size: int, quick: bool, device: str) -> None:
 def same_work(data: Batch, *ways: list[Network]) -> None:
     """All ways end with the same verdicts, or the comparison is void."""
     with torch.inference_mode():
-        first, *others = ([network(data.values, data.mask) for network in way] for way in ways)
+        first, *others = ([network.eval()(data.values, data.mask) for network in way] for way in ways)
         for other in others:
             torch.testing.assert_close(other, first, rtol=1e-2, atol=1e-2)
 

@@ -41,10 +41,21 @@ def test_a_group_of_bars_a_metric_with_values_and_intervals() -> None:
     assert sorted(texts(figure)) == [".62", ".70", ".70", ".85", ".85"]
 
 
+def test_bars_of_a_panel_are_those_with_its_title() -> None:
+    rows = [
+        row(m, "recall", x, split=s) for s, m, x in (("random", "CNN", 0.9), ("unit", "CNN", 0.6), ("unit", "FCN", 0.5))
+    ]
+    figure = grouped_bars(rows, panel="split")
+    assert [axis.get_title(loc="left") for axis in figure.axes] == ["random", "unit"]
+    assert [texts(figure, panel) for panel in (0, 1)] == [[".90"], [".60", ".50"]]
+    assert legend(figure) == ["CNN", "FCN"]
+
+
 def test_a_negative_value_is_drawn_and_written() -> None:
     figure = grouped_bars([row("CNN", "MCC", -0.12), row("CNN", "delay", 10.5)], low=-0.2, high=12)
     assert texts(figure) == ["-.12", "10.50"]
-    assert [bar.get_height() for bar in figure.axes[0].patches] == pytest.approx([0.08, 10.7])
+    assert [bar.get_height() for bar in figure.axes[0].patches] == pytest.approx([-0.12, 10.5])
+    assert {bar.get_y() for bar in figure.axes[0].patches} == {0.0}
 
 
 def test_curves_have_their_band_and_a_lone_point_is_a_level() -> None:

@@ -96,8 +96,8 @@ def test_what_moves(strategy: FineTuning, parts: tuple[str, ...], source: Cnn1d)
 
 
 def test_few_labels_go_further_with_a_source(source: Cnn1d) -> None:
-    """Twelve labelled rows of the target: each strategy beats the same network without a source, on the mean of five
-    draws."""
+    """Twelve labelled rows of the target: each strategy beats the same network without a source, and the source as it
+    is, on the mean of five draws."""
     test, found = bursts(600, seed=99, other=True), {name: [] for name in [*TUNING, "target only"]}
     for draw in range(5):
         few = bursts(12, seed=10 + draw, other=True)
@@ -110,7 +110,8 @@ def test_few_labels_go_further_with_a_source(source: Cnn1d) -> None:
     alone_mean = np.mean(found.pop("target only"))
     assert 0.5 < alone_mean < 0.9
     for name, values in found.items():
-        assert np.mean(values) > alone_mean + 0.03, name
+        assert np.mean(values) > alone_mean + 0.1, name
+        assert np.mean(values) > accuracy(source, test) + 0.03, name  # and than not adapting
 
 
 def test_an_infinite_pull_is_the_source(source: Cnn1d) -> None:

@@ -20,7 +20,7 @@ from jointwatch.models.base import Network
 from jointwatch.training.data import Batch, Shuffled
 from jointwatch.training.loop import fit
 from jointwatch.training.objectives import HeldOut, Supervised, balanced_weights
-from jointwatch.training.recipes import recipe
+from jointwatch.training.recipes import Recipe, recipe
 from jointwatch.training.seed import seeded
 from jointwatch.windows.feature_maps import FeatureMaps
 from jointwatch.windows.own_baseline import OwnBaseline
@@ -39,13 +39,13 @@ class MapsView(BaseEstimator):
     ----------
     maps : how recordings are cut.
     network, network_options : catalog name of `models`, and arguments that differ from its own and the recipe's.
-    training : name of a recipe (`training.recipes`).
+    training : a recipe or its name (`training.recipes`).
     baseline : `unit` shifts each feature by its mean in the unit's own healthy maps, `domain` by that of the axis's.
     members : networks of other seeds whose log-probabilities are averaged.
 
     Attributes
     ----------
-    own_ : OwnBaseline of the features' means. scale_ : (feature,). networks_ : list of Network.
+    own_ : OwnBaseline of the features' means. scale_ : (feature,) spread of healthy maps. networks_ : list of Network.
     references_ : (map, feature, block) healthy maps that explanations compare with.
     """
 
@@ -54,7 +54,7 @@ class MapsView(BaseEstimator):
         maps: FeatureMaps,
         network: str = "ad_cnn",
         network_options: Mapping[str, Any] | None = None,
-        training: str = "modern",
+        training: str | Recipe = "modern",
         baseline: Literal["unit", "domain"] = "unit",
         members: int = 1,
         random_state: int = 0,
@@ -94,13 +94,16 @@ class MapsView(BaseEstimator):
         return self
 
     def adapt(self, maps: Windows, code: np.ndarray, strategy: Any = None) -> Self:
-        """A copy for other units or another axis: baselines from healthy maps (class 0), networks tuned by a strategy
-        of `transfer` on all labelled maps where one is given."""
+        """A copy for other units or another axis: baselines and scale from healthy maps, networks tuned by a strategy of
+        `transfer` on all labelled maps where one is given."""
         adapted = copy.deepcopy(self)
         self._check(maps)
         adapted.own_ = self.own_.add(self._means(maps), maps.index)
+        healthy = maps[maps.index.label == "normal"]
+        if len(healthy):
+            adapted.scale_ = adapted._spread(healthy)
         if strategy is not None:
-            batch = Batch.of_arrays(adapted._scaled(maps, crossed=True), maps.presence, code)
+            batch = Batch.of_arrays(adapted.scaled(maps, crossed=True), maps.presence, code)
             classes = int(self.networks_[0].config()["classes"])
             adapted.networks_ = [
                 strategy.tune(network, batch, classes=classes, seed=self.random_state + member)
@@ -111,7 +114,7 @@ class MapsView(BaseEstimator):
     def log_proba(self, maps: Windows) -> np.ndarray:
         """(map, class) mean log-probabilities of the members."""
         self._check(maps)
-        values, mask = torch.from_numpy(self._scaled(maps)), torch.tensor(maps.presence)
+        values, mask = torch.from_numpy(self.scaled(maps)), torch.tensor(maps.presence)
         found = [self._log_proba(network, values, mask) for network in self.networks_]
         mean: np.ndarray = np.mean(found, axis=0)
         return mean
@@ -122,7 +125,7 @@ class MapsView(BaseEstimator):
         A contribution is gradient x difference to the most similar healthy map.
         """
         self._check(maps)
-        values = self._scaled(maps)
+        values = self.scaled(maps)
         parts, attention = [], []
         references = torch.from_numpy(self.references_.astype(np.float32))
         for first in range(0, len(values), _CHUNK):
@@ -157,28 +160,28 @@ class MapsView(BaseEstimator):
             raise NotEnoughData("learning the scale of feature maps", needed=1, have=0, unit="healthy maps")
         means = self._means(maps)
         self.own_ = OwnBaseline(self.baseline, "difference").fit(means, maps.index)
-        shifted = self._shifted(maps, crossed=True)
-        spread = shifted[~held].std(axis=(0, 2))
-        self.scale_ = np.where(spread > 0, spread, 1.0)
-        values = self._clipped(shifted)
+        self.scale_ = self._spread(maps[healthy & ~held])
+        values = self.scaled(maps, crossed=True)
         some = np.flatnonzero(healthy & ~held)
         chosen = some[np.unique(np.linspace(0, len(some) - 1, _REFERENCES).astype(int))]
         self.references_ = values[chosen].astype(np.float16)
         return values
 
-    def _scaled(self, maps: Windows, crossed: bool = False) -> np.ndarray:
-        return self._clipped(self._shifted(maps, crossed))
+    def scaled(self, maps: Windows, crossed: bool = False) -> np.ndarray:
+        """(map, feature, block) float32, as the networks see them; `crossed`: rows that are in the baselines, relative
+        to baselines that their own session had no part in."""
+        return np.clip(self._shifted(maps, crossed) / self.scale_[:, None], -_CLIP, _CLIP).astype(np.float32)
 
     def _shifted(self, maps: Windows, crossed: bool) -> np.ndarray:
-        """Maps less the baseline of their unit; `crossed`: rows that are in the baselines, less those of the others."""
         means = self._means(maps)
         relative = self.own_.crossed(means, maps.index) if crossed else self.own_.transform(means, maps.index)
         size = self.own_.size_ * self.own_.scale_
         shifted: np.ndarray = maps.values / size[:, None] - (means / size - relative)[:, :, None]
         return shifted
 
-    def _clipped(self, shifted: np.ndarray) -> np.ndarray:
-        return np.clip(shifted / self.scale_[:, None], -_CLIP, _CLIP).astype(np.float32)
+    def _spread(self, healthy: Windows) -> np.ndarray:
+        spread: np.ndarray = self._shifted(healthy, crossed=True).std(axis=(0, 2))
+        return np.where(spread > 0, spread, 1.0)
 
     def _means(self, maps: Windows) -> np.ndarray:
         return maps.values.mean(axis=2, dtype=np.float64)

@@ -35,11 +35,10 @@ class PhaseProfile(Features):
     Errors: `UsageError` for more phases than samples, or a channel that is not there.
 
     >>> import numpy as np
-    >>> rng = np.random.default_rng(0)
-    >>> ramp = np.arange(8.0) + 0.1 * rng.standard_normal((5, 1, 8))
+    >>> ramp = np.tile(np.arange(8.0), (5, 1, 1))
     >>> features = PhaseProfile(points=4, spread_parts=2).fit(ramp)
-    >>> features.get_feature_names_out()[[0, 4]].tolist(), features.transform(ramp)[0, :4].round().tolist()
-    (['c0 1of4', 'c0 log spread 1of2'], [0.0, 2.0, 4.0, 6.0])
+    >>> features.get_feature_names_out()[[0, 4]].tolist(), features.transform(ramp)[0, :4].tolist()
+    (['c0 1of4', 'c0 log spread 1of2'], [0.5, 2.5, 4.5, 6.5])
     """
 
     def __init__(
@@ -72,16 +71,20 @@ class PhaseProfile(Features):
 
     def _transform(self, values: np.ndarray, presence: np.ndarray) -> np.ndarray:
         values = values.astype(np.float64)
-        count, _, length = values.shape
-        points = length if self.points is None else self.points
-        profile = _phase_means(values[:, self._profiled(self.channels_)], points).reshape(count, -1)
+        points = values.shape[2] if self.points is None else self.points
+        profile = _in_rows(_phase_means(values[:, self._profiled(self.channels_)], points))
         if not self.spread_parts:
             return profile
         centred = values - values.mean(axis=2, keepdims=True)
         mean = _phase_means(centred, self.spread_parts)
         std = np.sqrt(np.maximum(_phase_means(centred**2, self.spread_parts) - mean**2, 0.0))
         least = np.maximum(_FLOOR * centred.std(axis=2, keepdims=True), _FLAT)
-        return np.concatenate([profile, np.log(np.maximum(std, least)).reshape(count, -1)], axis=1)
+        return np.concatenate([profile, _in_rows(np.log(np.maximum(std, least)))], axis=1)
+
+
+def _in_rows(values: np.ndarray) -> np.ndarray:
+    """(window, channel x phase) of (window, channel, phase), which may be empty."""
+    return values.reshape(len(values), values.shape[1] * values.shape[2])
 
 
 def _phase_means(values: np.ndarray, phases: int) -> np.ndarray:

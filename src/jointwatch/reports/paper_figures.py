@@ -26,7 +26,12 @@ _FRAMED = OKABE_ITO[1]
 
 
 def grouped_bars(
-    rows: Iterable[Row], *, y_label: str = "score (mean and 95 % interval)", low: float = 0.0, high: float = 1.0
+    rows: Iterable[Row],
+    *,
+    y_label: str = "score (mean and 95 % interval)",
+    low: float = 0.0,
+    high: float = 1.0,
+    panel: str | None = None,
 ) -> Figure:
     """A group of bars a metric, a bar a method, with its interval and its value above it.
 
@@ -34,7 +39,8 @@ def grouped_bars(
     ----------
     rows : with `method`, `metric`, `mean`, `low`, `high`; a mean or an end that is None or NaN is not drawn. Groups and
         bars are in order of first appearance.
-    low, high : ends of the axis; bars begin at `low`, so keep 0 unless a metric can be negative.
+    low, high : ends of the axis; bars begin at 0 where that is between them, else at `low`.
+    panel : key of the rows that holds the title of their panel, one below the other; None = one panel.
 
     >>> rows = [{"method": m, "metric": "recall", "mean": x, "low": x - 0.1, "high": x + 0.05}
     ...         for m, x in (("CNN", 0.7), ("AD-CNN", 0.9))]
@@ -45,38 +51,36 @@ def grouped_bars(
     metrics = list(dict.fromkeys(str(row["metric"]) for row in chosen))
     methods = list(dict.fromkeys(str(row["method"]) for row in chosen))
     width = 0.84 / max(1, len(methods))
-    inches = max(4.2, 1.2 + 0.36 * len(metrics) * (len(methods) + 1.2))
+    titles = list(dict.fromkeys(str(row[panel]) for row in chosen)) if panel else [""]
+    lines = max(1, len(titles))
+    inches = max(4.2, 1.2 + 0.27 * len(metrics) * (len(methods) + 1.2))
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(inches, 3.4), layout="constrained")
-        axis = figure.subplots()
-        for i, method in enumerate(methods):
-            own = [row for row in chosen if row["method"] == method]
-            at = [metrics.index(str(row["metric"])) + (i - (len(methods) - 1) / 2) * width for row in own]
-            mean = [float(row["mean"]) for row in own]
-            colour = OKABE_ITO[i % len(OKABE_ITO)]
-            axis.bar(at, [m - low for m in mean], 0.9 * width, bottom=low, color=colour, alpha=0.85, label=method)
-            for x, m, row in zip(at, mean, own, strict=True):
-                ends = _ends(row)
-                if ends:
-                    axis.errorbar(x, m, [[max(0.0, m - ends[0])], [max(0.0, ends[1] - m)]], **_BAR)
-                top = max(m, ends[1]) if ends else m
-                axis.annotate(
-                    _short(m),
-                    (x, top),
-                    (0, 2),
-                    textcoords="offset points",
-                    ha="center",
-                    fontsize=7,
-                    annotation_clip=False,
-                )
-        axis.set_xticks(range(len(metrics)), metrics)
-        axis.tick_params(axis="x", length=0)
-        axis.set_xlim(-0.55, len(metrics) - 0.45)
-        axis.set_ylim(low, high)
-        axis.set_ylabel(y_label)
-        axis.grid(axis="x", visible=False)
+        figure = Figure(figsize=(inches, 0.4 + 3.0 * lines), layout="constrained")
+        axes = figure.subplots(lines, 1, sharex=True, sharey=True, squeeze=False).ravel()
+        known: dict[str, Any] = {}
+        for axis, title in zip(axes, titles, strict=False):
+            for i, method in enumerate(methods):
+                own = [row for row in chosen if row["method"] == method and (not panel or str(row[panel]) == title)]
+                at = [metrics.index(str(row["metric"])) + (i - (len(methods) - 1) / 2) * width for row in own]
+                known.setdefault(method, _bars(axis, i, at, 0.9 * width, own, min(max(0.0, low), high)))
+            axis.set_title(title, fontsize=10, loc="left", pad=14)
+            axis.set_xticks(range(len(metrics)), metrics)
+            axis.tick_params(axis="x", length=0, labelbottom=True)
+            axis.set_xlim(-0.55, len(metrics) - 0.45)
+            axis.set_ylim(low, high)
+            axis.grid(axis="x", visible=False)
+            if low < 0 < high:
+                axis.axhline(0.0, color=_FRAME, linewidth=0.8)
+        figure.supylabel(y_label, fontsize=10)
         if methods:
-            figure.legend(loc="outside upper center", ncols=min(len(methods), 6), fontsize=9, columnspacing=1.4)
+            figure.legend(
+                known.values(),
+                known.keys(),
+                loc="outside upper center",
+                ncols=min(len(methods), 6),
+                fontsize=9,
+                columnspacing=1.4,
+            )
     return figure
 
 
@@ -283,6 +287,27 @@ def attention_map(
 
 
 _BAR: dict[str, Any] = {"color": _FRAME, "elinewidth": 1.0, "capsize": 2.0, "capthick": 1.0}
+
+
+def _bars(axis: Any, i: int, at: Sequence[float], width: float, rows: Sequence[Row], base: float) -> Any:
+    """One method's bars with intervals and values; they, for the legend."""
+    mean = [float(row["mean"]) for row in rows]
+    colour = OKABE_ITO[i % len(OKABE_ITO)]
+    bars = axis.bar(at, [m - base for m in mean], width, bottom=base, color=colour, alpha=0.85)
+    for x, m, row in zip(at, mean, rows, strict=True):
+        ends = _ends(row)
+        if ends:
+            axis.errorbar(x, m, [[max(0.0, m - ends[0])], [max(0.0, ends[1] - m)]], **_BAR)
+        axis.annotate(
+            _short(m),
+            (x, max(m, base, ends[1] if ends else m)),
+            (0, 2),
+            textcoords="offset points",
+            ha="center",
+            fontsize=7,
+            annotation_clip=False,
+        )
+    return bars
 
 
 def _curve(axis: Any, i: int, x: Sequence[float], points: Sequence[Row]) -> Any:

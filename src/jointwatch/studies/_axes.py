@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field
 
 from jointwatch.core import Recording, Windows
-from jointwatch.core.errors import InputError, NotEnoughData
+from jointwatch.core.errors import InputError, NotEnoughData, UsageError
 from jointwatch.diagnosis._maps_view import MapsView
 from jointwatch.recordings import read
 from jointwatch.studies._confusions import METRICS, confusions
@@ -20,6 +20,7 @@ from jointwatch.studies._fleet_table import manifest
 from jointwatch.studies._folds import SPLITS
 from jointwatch.studies._part import Part
 from jointwatch.studies.base import StudyOptions
+from jointwatch.training.recipes import Recipe, recipe
 from jointwatch.training.seed import generator
 from jointwatch.windows.feature_maps import FeatureMaps
 from jointwatch.windows.splits import check_no_leak, holdout
@@ -27,6 +28,7 @@ from jointwatch.windows.splits import check_no_leak, holdout
 __all__ = [
     "FIGURES",
     "NETWORKS",
+    "SAID",
     "AxisOptions",
     "Counts",
     "Fleet",
@@ -34,16 +36,23 @@ __all__ = [
     "add_counts",
     "codes_of",
     "counts_of",
+    "fitted",
     "judged",
+    "numbers",
     "over_repeats",
     "published",
+    "published_share",
 ]
 
 NETWORKS = {"AD-CNN": "ad_cnn", "D-CNN": "d_cnn", "CNN": "cnn", "FCN": "fcn", "LSTM": "lstm"}
 FIGURES = ("accuracy", "precision", "recall", "F1", "balanced accuracy", "MCC")
+SAID = ("healthy", "worn")
+"""Names of the two classes."""
 _AMOUNTS = {6: (189_749, 44_796)}
 _FEW = (21_777, 19_105)
 _TEST = 0.2
+_QUICK_SEEDS = 2
+_QUICK_EPOCHS = 5  # times fewer
 _SPARSE = 4  # with units held out, near copies of a map add nothing but time
 
 Counts = dict[str, list[list[int]]]
@@ -56,6 +65,21 @@ class AxisOptions(StudyOptions):
     step: int = Field(25, ge=2, description="S1: samples a block.")
     length: int = Field(16, ge=2, description="N_t: blocks a map.")
     stride: int = Field(1, ge=1, description="S2: blocks from one map to the next (random split; units out: 4 x S2).")
+    amounts: Literal["published", "all"] = Field(
+        "published", description="Sessions of the random split: as many samples as were published, or all."
+    )
+    epochs: int | None = Field(None, ge=1, description="Of every training; default: those of its recipe.")
+
+    @property
+    def repeats(self) -> range:
+        """Seeds to be run."""
+        return range(min(_QUICK_SEEDS, self.seeds) if self.quick else self.seeds)
+
+    def recipe(self, name: str) -> Recipe:
+        """The recipe of that name with the epochs of these options; a quick run has a fifth of the recipe's."""
+        found = recipe(name)
+        usual = max(1, found.options.epochs // _QUICK_EPOCHS) if self.quick else found.options.epochs
+        return replace(found, options=replace(found.options, epochs=self.epochs or usual))
 
 
 @dataclass(frozen=True)
@@ -111,19 +135,24 @@ class Fleet:
         """Training and test maps, a fifth for the test.
 
         `random`: the published amounts of samples, maps dealt at random as published. `unit`: the whole fleet, whole
-        units held out, maps further apart.
+        units held out, maps further apart. `settings` of the maps differ from the options; a stride is taken as it is.
         """
         recordings = self.recordings(axis)
         if split == "random":
-            maps = self.maps(published(recordings, axis, seed), axis, **settings)
+            chosen = published(recordings, axis, seed) if self.options.amounts == "published" else recordings
+            maps = self.maps(chosen, axis, **settings)
             order = generator(seed, 21).permutation(len(maps))
             test = np.sort(order[: max(1, round(_TEST * len(maps)))])
             rest = np.setdiff1d(np.arange(len(maps)), test)
             return Halves(maps[rest], maps[test], split)
-        stride = settings.pop("stride", self.options.stride)
-        train, held = holdout(self.maps(recordings, axis, stride=stride * _SPARSE, **settings), "unit", _TEST, seed)
+        settings = {"stride": self.stride(split), **settings}
+        train, held = holdout(self.maps(recordings, axis, **settings), "unit", _TEST, seed)
         check_no_leak(train, held, by="unit")
         return Halves(train, held, split)
+
+    def stride(self, split: str) -> int:
+        """Blocks from one map to the next under a split."""
+        return self.options.stride * (_SPARSE if split == "unit" else 1)
 
     def maps(self, recordings: Sequence[Recording], axis: int, **settings: Any) -> Windows:
         """Maps of one axis, on no scale yet."""
@@ -153,6 +182,26 @@ def published(recordings: Sequence[Recording], axis: int, seed: int) -> list[Rec
     return chosen
 
 
+def published_share(axis: int) -> float:
+    """Share of worn samples among those that were published."""
+    worn, healthy = _AMOUNTS.get(axis, _FEW)
+    return worn / (worn + healthy)
+
+
+def numbers(text: str) -> tuple[float, ...]:
+    """The numbers of a comma-separated option, ascending.
+
+    Errors: `UsageError` if there is none, or something else.
+
+    >>> numbers("50, 80.9")
+    (50.0, 80.9)
+    """
+    try:
+        return tuple(sorted({float(word) for word in text.split(",")}))
+    except ValueError:
+        raise UsageError(f"expected numbers with commas between them, got {text!r}") from None
+
+
 def codes_of(maps: Windows) -> np.ndarray:
     """(map,) 1 where worn."""
     return (maps.index.label == "anomalous").astype(np.int64)
@@ -165,20 +214,43 @@ def counts_of(maps: Windows, said: np.ndarray) -> Counts:
     return {str(name): table[number].tolist() for number, name in enumerate(names)}
 
 
+def fitted(maps: Windows, training: str | Recipe, seed: int, network: str = "ad_cnn") -> MapsView:
+    """A network on maps of one axis, all on the scale of that axis."""
+    view = MapsView(FeatureMaps(), network, training=training, baseline="domain", random_state=seed)
+    return view.fit(maps, codes_of(maps), 2)
+
+
 def judged(view: MapsView, maps: Windows) -> Counts:
     """Counts of what a fitted view says of test maps."""
     return counts_of(maps, view.log_proba(maps).argmax(axis=1))
 
 
-def add_counts(part: Part, repetitions: Sequence[Counts], split: str, **place: str) -> dict[str, float]:
-    """A row of `part` for every figure; `repetitions` hold one entry for each seed. Means by figure."""
+def add_counts(
+    part: Part,
+    repetitions: Sequence[Counts],
+    split: str,
+    *,
+    figures: Sequence[str] = FIGURES,
+    record: Mapping[str, Any] | None = None,
+    **place: str,
+) -> dict[str, float]:
+    """A row of `part` for every figure; `repetitions` hold one entry for each seed. Means by figure.
+
+    With `record` the figures go into the table `figures` too, one line each with what is in it.
+    """
     units = sorted({unit for counts in repetitions for unit in counts})
     empty = [[0, 0], [0, 0]]
     arrays = [np.array([counts.get(unit, empty) for unit in units]) for counts in repetitions]
-    return part.add(arrays, FIGURES, split=SPLITS[split], **place)
+    means = part.add(arrays, figures, split=SPLITS[split], **place)
+    if record is not None:
+        for row in part.rows[-len(figures) :]:
+            ends = {"metric": row.metric, "mean": row.mean, "low": row.low, "high": row.high}
+            part.table("figures", [{**record, "split": row.split, **ends}])
+    return means
 
 
 def over_repeats(repetitions: Sequence[Counts], figure: str) -> tuple[float, float]:
     """Mean and standard deviation over the seeds, as publications give it."""
-    values = [METRICS[figure](np.array(list(counts.values()), float).sum(axis=0)[None])[0] for counts in repetitions]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        values = [METRICS[figure](np.array(list(one.values()), float).sum(axis=0)[None])[0] for one in repetitions]
     return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")

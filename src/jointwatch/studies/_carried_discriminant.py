@@ -42,8 +42,8 @@ class CarriedDiscriminant(ClassifierMixin, BaseEstimator):
     >>> import numpy as np
     >>> rng = np.random.default_rng(0)
     >>> y = np.repeat([0, 1, 2], 40)
-    >>> X = np.eye(3)[y] * 4 + rng.standard_normal((120, 3))
-    >>> shifted = X + 10
+    >>> X = np.eye(3)[y] * 6 + rng.standard_normal((120, 3))
+    >>> shifted = X + [0, 12, 0]
     >>> normal = y == 0
     >>> discriminant = CarriedDiscriminant().fit(X, y)
     >>> adapted = discriminant.adapt(shifted[normal], y[normal])
@@ -109,7 +109,8 @@ class CarriedDiscriminant(ClassifierMixin, BaseEstimator):
 
     def predict(self, X: np.ndarray) -> np.ndarray:
         """(row,) the likeliest class."""
-        labels: np.ndarray = self.classes_[self.decision_function(X).argmax(axis=1)]
+        best = self.decision_function(X).argmax(axis=1)
+        labels: np.ndarray = self.classes_[best]
         return labels
 
     def _drift(self) -> float:

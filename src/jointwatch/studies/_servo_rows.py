@@ -80,7 +80,7 @@ def read_servo_rows(folder: Path) -> ServoRows:
 
 def _rows(recording: Recording) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(row, feature), servo and whether it is heated for most of the two seconds, servo by servo."""
-    joints = [joint.number for joint in recording.robot.joints]
+    joints = [j.number for j in recording.robot.joints if set(_keys(j.number)) <= {c.key for c in recording.channels}]
     length = max(2, round(DECIDE_S * recording.rate_hz))
     count = len(recording.time_s) // length
     heating = np.zeros((len(joints), count * length), bool)
@@ -90,8 +90,8 @@ def _rows(recording: Recording) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
             row = joints.index(event.condition.joint)
             heating[row] |= (time_s >= event.start_s) & (time_s < event.stop_s)
     position, temperature, voltage = (
-        np.stack([recording[f"{quantity}/{j}"][: count * length] for j in joints]).reshape(len(joints), count, length)
-        for quantity in _QUANTITIES
+        np.stack([recording[key][: count * length] for key in keys]).reshape(len(joints), count, length)
+        for keys in zip(*map(_keys, joints), strict=True)
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # decisions in which the bus lost every reading
@@ -115,6 +115,10 @@ def _rows(recording: Recording) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     values = np.nan_to_num(np.stack(columns, axis=2).reshape(-1, len(_NAMES)))
     heated = heating.reshape(len(joints), count, length).mean(axis=2) > 0.5
     return values, np.repeat(joints, count), heated.ravel()
+
+
+def _keys(joint: int) -> list[str]:
+    return [f"{quantity}/{joint}" for quantity in _QUANTITIES]
 
 
 def _history(values: np.ndarray) -> np.ndarray:

@@ -5,28 +5,28 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+import numpy as np
 from pydantic import Field
 
-from jointwatch.diagnosis._maps_view import MapsView
 from jointwatch.studies._axes import (
     NETWORKS,
+    SAID,
     AxisOptions,
     Counts,
     Fleet,
     Halves,
     add_counts,
-    codes_of,
+    fitted,
     judged,
     over_repeats,
 )
+from jointwatch.studies._folds import SPLITS
 from jointwatch.studies._ledger import Ledger
 from jointwatch.studies._part import Part
 from jointwatch.studies.base import Progress, Results, Study
-from jointwatch.windows.feature_maps import FeatureMaps
+from jointwatch.training.recipes import Recipe
 
 __all__ = ["AxisModels"]
-
-_QUICK_SEEDS = 2
 
 
 class _Options(AxisOptions):
@@ -46,43 +46,50 @@ class AxisModels(Study):
 
     def _run(self, options: Any, ledger: Ledger, progress: Progress) -> Results:
         fleet = Fleet(options.data, options)
-        seeds = min(_QUICK_SEEDS, options.seeds) if options.quick else options.seeds
-        trainings = options.trainings.split(",")
+        recipes = {name: options.recipe(name) for name in options.trainings.split(",")}
         jobs = {
             f"{split}/{training}/{name}/{seed}": (split, training, name, seed)
             for split in ("random", "unit")
-            for training in trainings
+            for training in recipes
             for name in NETWORKS
-            for seed in range(seeds)
+            for seed in options.repeats
         }
         steps = {}
         for split in ("random", "unit"):
-            for seed in range(seeds):
+            for seed in options.repeats:
                 halves = fleet.halves(options.axis, split, seed)
                 for key, job in jobs.items():
                     if (job[0], job[3]) == (split, seed):
-                        steps[key] = partial(_trained, halves, NETWORKS[job[2]], job[1], seed)
+                        steps[key] = partial(_trained, halves, NETWORKS[job[2]], recipes[job[1]], seed)
         found = ledger.every(steps, progress)
         part = Part()
         axis = f"axis {options.axis}"
         for split in ("random", "unit"):
-            for training in trainings:
+            for training in recipes:
                 for name in NETWORKS:
-                    counts = [found[f"{split}/{training}/{name}/{seed}"] for seed in range(seeds)]
+                    counts = [found[f"{split}/{training}/{name}/{seed}"] for seed in options.repeats]
                     _report(part, counts, split, training, name, axis)
         part.notes.append(fleet.note)
         return Results("axis-models", "", 0.0, tuple(part.rows), tuple(part.notes), part.details)
 
 
-def _trained(halves: Halves, network: str, training: str, seed: int) -> Counts:
-    view = MapsView(FeatureMaps(), network, training=training, baseline="domain", random_state=seed)
-    return judged(view.fit(halves.train, codes_of(halves.train), 2), halves.test)
+def _trained(halves: Halves, network: str, training: Recipe, seed: int) -> Counts:
+    return judged(fitted(halves.train, training, seed, network), halves.test)
 
 
 def _report(part: Part, counts: list[Counts], split: str, training: str, name: str, axis: str) -> None:
     method = name if training == "paper" else f"{name}, {training} training"
-    means = add_counts(part, counts, split, method=method, source=axis, target=axis)
-    record: dict[str, Any] = {"network": name, "training": training, "split": split}
+    record: dict[str, Any] = {"network": name, "training": training}
+    means = add_counts(part, counts, split, record=record, method=method, source=axis, target=axis)
+    record["split"] = SPLITS[split]
+    total = np.sum([table for repetition in counts for table in repetition.values()], axis=0)
+    part.table(
+        "confusions",
+        [
+            {**record, "true": SAID[true], "said": SAID[said], "maps": int(total[true, said])}
+            for true, said in np.ndindex(total.shape)
+        ],
+    )
     for figure in means:
         record[figure], record[f"{figure} std"] = over_repeats(counts, figure)
     part.table("models", [record])

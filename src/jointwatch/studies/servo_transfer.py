@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -33,9 +33,13 @@ _TREES = 200
 _SAME = 0.005  # AUROC differences below this are ties
 
 
+_Cases = dict[tuple[int, int, str], list[dict[str, float]]]
+"""Figures, one for each seed, by source, target and test session."""
+
+
 @dataclass(frozen=True)
 class _Method:
-    """`approach` says what is learned from: `target only` (its normal sessions) or `labelled sessions` of the source."""
+    """`approach` is what is learned from: `target only` (its normal sessions) or `labelled sessions` of the source."""
 
     approach: str
     learner: str
@@ -49,12 +53,14 @@ class _Method:
 
 _ALONE, _CARRIED = "target only", "labelled sessions"
 _BOTH = (*THERMAL, *ELECTRIC)
+_THERMAL_RIVAL = _Method(_ALONE, "value", (RISE,), "temperature above start")
+_ELECTRIC_RIVAL = _Method(_ALONE, "mahalanobis", ELECTRIC, "position and voltage")
 _METHODS = (
     _Method(_ALONE, CHANCE, (LEVEL,), ""),
     _Method(_ALONE, "value", (LEVEL,), "temperature"),
-    _Method(_ALONE, "value", (RISE,), "temperature above start"),
+    _THERMAL_RIVAL,
     _Method(_ALONE, "mahalanobis", THERMAL, "temperature figures"),
-    _Method(_ALONE, "mahalanobis", ELECTRIC, "position and voltage"),
+    _ELECTRIC_RIVAL,
     _Method(_CARRIED, "logistic", THERMAL, "temperature figures"),
     _Method(_CARRIED, "trees", THERMAL, "temperature figures"),
     _Method(_CARRIED, "logistic", ELECTRIC, "position and voltage"),
@@ -80,11 +86,11 @@ class ServoTransfer(Study):
         if not tests:
             raise NotEnoughData("carrying heating to another servo", needed=2, have=1, unit="sessions with heating")
         part = Part(notes=list(rows.notes))
-        found: dict[tuple[str, str], dict[str, list[dict[str, float]]]] = {}
+        alone = [(target, target, session) for target, session in sorted({(b, session) for _, b, session in tests})]
+        found: dict[tuple[str, _Method], _Cases] = {}
         for number, method in enumerate(_METHODS):
-            for source, target, session in tests:
+            for source, target, session in alone if method.approach == _ALONE else tests:
                 progress(number, len(_METHODS), f"{method.name}: servo {source} to {target}")
-                group = (_OWN if source == target else _SPLIT, method.name)
                 steps = [
                     ledger.once(
                         f"{method.name}/{source}/{target}/{session}/{seed}",
@@ -92,10 +98,11 @@ class ServoTransfer(Study):
                     )
                     for seed in range(seeds if method.learner in ("trees", CHANCE) else 1)
                 ]
-                found.setdefault(group, {})[f"{source} to {target}, {session}"] = steps
+                split = _OWN if source == target else _SPLIT
+                found.setdefault((split, method), {})[source, target, session] = steps
         progress(len(_METHODS), len(_METHODS), "done")
-        for (split, name), cases in found.items():
-            _summarise(part, split, name, cases)
+        for (split, method), cases in found.items():
+            _summarise(part, split, method, cases)
         part.rows += _wins(found)
         counts = {servo: int(rows.heated[rows.servo == servo].sum()) for servo in np.unique(rows.servo)}
         part.notes.append(
@@ -162,9 +169,8 @@ def _scorer(method: _Method, X: np.ndarray, heated: np.ndarray, seed: int) -> An
     return lambda rows: model.predict_proba(rows[:, columns])[:, 1]
 
 
-def _summarise(part: Part, split: str, name: str, cases: dict[str, list[dict[str, float]]]) -> None:
-    """Means over cases (source, target, test session), each a cluster; the cases are in the details."""
-    seeds = max(len(steps) for steps in cases.values())
+def _summarise(part: Part, split: str, method: _Method, cases: _Cases) -> None:
+    """Means over cases; a test session of a target is a cluster, whatever the source. All cases are in the details."""
     metrics = {
         "auroc": "AUROC",
         "recall": f"recall at {FALSE_ALARM_RATE:.0%} false alarms",
@@ -173,40 +179,56 @@ def _summarise(part: Part, split: str, name: str, cases: dict[str, list[dict[str
     }
     means = {case: {m: float(np.mean([s[m] for s in steps])) for m in metrics} for case, steps in cases.items()}
     for metric, title in metrics.items():
-        spread = bootstrap([np.array([mean[metric]]) for mean in means.values()])
-        source = "the same servo" if split == _OWN else "another servo"
-        place = {"method": name, "split": split, "source": source, "target": "servo"}
-        part.figure(spread, title, n=len(means), seeds=seeds, **place)
-    part.table("cases", [{"split": split, "method": name, "case": case, **mean} for case, mean in means.items()])
-    if name.startswith(_CARRIED):
+        clusters: dict[tuple[int, str], list[float]] = {}
+        for (_, target, session), mean in means.items():
+            clusters.setdefault((target, session), []).append(mean[metric])
+        spread = bootstrap([np.array(values) for values in clusters.values()])
+        seeds = max(len(steps) for steps in cases.values())
+        part.figure(spread, title, method=method.name, n=len(clusters), seeds=seeds, **_place(split, method))
+    part.table(
+        "cases",
+        [
+            {"split": split, "method": method.name, "source": a, "target": b, "session": session, **mean}
+            for (a, b, session), mean in means.items()
+        ],
+    )
+    if method.approach == _CARRIED:
         worst = min(means, key=lambda case: means[case]["auroc"])
-        part.notes.append(f"{split}, {name}: worst case servo {worst}, AUROC {means[worst]['auroc']:.2f}")
-
-
-def _wins(found: dict[tuple[str, str], dict[str, list[dict[str, float]]]]) -> Sequence[Row]:
-    """Carried against target-only, case by case (AUROC, mean over seeds)."""
-    rivals = {
-        "position and voltage": "mahalanobis, position and voltage",
-        "temperature figures": "value, temperature above start",
-        "all": "value, temperature above start",
-    }
-    rows = []
-    for (split, name), cases in found.items():
-        rival = rivals.get(name.rpartition(", ")[2])
-        if not name.startswith(_CARRIED) or rival is None:
-            continue
-        alone = found[split, f"{_ALONE}: {rival}"]
-        gain = np.array(
-            [
-                np.mean([s["auroc"] for s in steps]) - np.mean([s["auroc"] for s in alone[c]])
-                for c, steps in cases.items()
-            ]
+        sources = {a: np.mean([mean["auroc"] for case, mean in means.items() if case[0] == a]) for a, _, _ in means}
+        part.notes.append(
+            f"{split}, {method.name}: AUROC by source servo "
+            + ", ".join(f"{a}: {value:.2f}" for a, value in sources.items())
+            + f"; worst: {worst[0]} to {worst[1]} in {worst[2]}, {means[worst]['auroc']:.2f}"
         )
+
+
+def _place(split: str, method: _Method) -> dict[str, str]:
+    source = "same servo" if split == _OWN else "another servo"
+    return {"split": split, "source": "none" if method.approach == _ALONE else source, "target": "servo"}
+
+
+def _wins(found: dict[tuple[str, _Method], _Cases]) -> Iterator[Row]:
+    """Labelled sessions against the target-only rival, case by case (AUROC, mean over seeds)."""
+    for (split, method), cases in found.items():
+        if method.approach == _ALONE:
+            continue
+        rival = _ELECTRIC_RIVAL if method.columns == ELECTRIC else _THERMAL_RIVAL
+        alone = found[_OWN, rival]
+        gain = np.array([_auroc(steps) - _auroc(alone[b, b, session]) for (_, b, session), steps in cases.items()])
         counts = {"wins": gain > _SAME, "losses": gain < -_SAME, "ties": np.abs(gain) <= _SAME}
         for what, which in counts.items():
-            metric = f"{what} against target only: {rival} (AUROC)"
-            nan, seeds = float("nan"), max(len(steps) for steps in cases.values())
-            total = float(which.sum())
-            source = "the same servo" if split == _OWN else "another servo"
-            rows.append(Row(name, split, source, "servo", "", metric, total, nan, nan, len(gain), seeds))
-    return rows
+            yield Row(
+                method=method.name,
+                labels="",
+                metric=f"{what} against {rival.name} (AUROC)",
+                mean=float(which.sum()),
+                low=float("nan"),
+                high=float("nan"),
+                n=len(gain),
+                seeds=max(len(steps) for steps in cases.values()),
+                **_place(split, method),
+            )
+
+
+def _auroc(steps: Sequence[dict[str, float]]) -> float:
+    return float(np.mean([step["auroc"] for step in steps]))

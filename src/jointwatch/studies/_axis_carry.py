@@ -1,0 +1,119 @@
+"""AD-CNN learned on one axis and carried to another, as published: convolutions frozen, new dense layers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from jointwatch.core import Windows, catalog
+from jointwatch.diagnosis._maps_view import MapsView
+from jointwatch.models.base import Network
+from jointwatch.studies._axes import Counts, Halves, codes_of, counts_of, judged
+from jointwatch.studies._trees import Forest
+from jointwatch.training.data import Batch
+from jointwatch.training.recipes import recipe
+from jointwatch.training.seed import generator
+from jointwatch.transfer._fine_tuning import FineTuning
+from jointwatch.windows.feature_maps import FeatureMaps
+
+__all__ = ["ALONE", "FAMILY", "carried", "family", "learned", "on_the_target_alone", "share_of", "trees_alone"]
+
+ALONE = "AD-CNN, target alone"
+FAMILY = (
+    "full",
+    "head_only",
+    "discriminative",
+    "gradual_unfreezing",
+    "l2_sp",
+    "batch_norm",
+    "lora",
+    "adapters",
+)
+
+
+def published_tuning(name: str = "head_only", new_head: bool = True, epochs: int | None = None) -> FineTuning:
+    """A strategy that trains as the published recipe does."""
+    paper = recipe("paper")
+    strategy: FineTuning = catalog.load("transfer", name)(
+        epochs=epochs or paper.options.epochs,
+        learning_rate=paper.options.learning_rate,
+        batch_size=paper.batch_size,
+        schedule="constant",
+        warm_up=0.0,
+        minimum_steps=1,
+        new_head=new_head,
+    )
+    return strategy
+
+
+def learned(maps: Windows, seed: int) -> MapsView:
+    """AD-CNN on maps of one axis, trained as published."""
+    view = MapsView(FeatureMaps(), "ad_cnn", training="paper", baseline="domain", random_state=seed)
+    return view.fit(maps, codes_of(maps), 2)
+
+
+def share_of(halves: Halves, share: float, seed: int) -> np.ndarray:
+    """Rows of a share of the training maps: maps by lot, as many of each label as there are; or whole units, where
+    units are held out. Both labels are there; a larger share holds the smaller one."""
+    maps = halves.train
+    rng = generator(seed, 23)
+    if halves.split == "unit":
+        units = rng.permutation(np.unique(maps.index.unit))
+        return np.flatnonzero(np.isin(maps.index.unit, units[: max(1, round(share * len(units)))]))
+    rows = []
+    for code in (0, 1):
+        own = rng.permutation(np.flatnonzero(codes_of(maps) == code))
+        rows.append(own[: max(1, round(share * len(own)))])
+    return np.sort(np.concatenate(rows))
+
+
+def carried(view: MapsView, target: Halves, shares: Sequence[float], seed: int) -> dict[float, Counts]:
+    """Counts on the target's test maps after learning from each share of its training maps, all shares at once.
+
+    Scales come from the share alone.
+    """
+    adapted, pieces, rows, first = [], [], [], 0
+    for share in shares:
+        maps = target.train[share_of(target, share, seed)]
+        ready = view.adapt(maps, codes_of(maps))
+        adapted.append(ready)
+        pieces.append((ready.scaled(maps, crossed=True), codes_of(maps)))
+        rows.append(np.arange(first, first + len(maps)))
+        first += len(maps)
+    data = Batch.of_arrays(np.concatenate([x for x, _ in pieces]), label=np.concatenate([y for _, y in pieces]))
+    tuned = published_tuning().tune_many(view.networks_[0], data, rows, seeds=[seed] * len(rows), class_weights=None)
+    return {
+        share: _judged_by(ready, network, target.test)
+        for share, ready, network in zip(shares, adapted, tuned, strict=True)
+    }
+
+
+def family(view: MapsView, target: Halves, share: float, seed: int) -> Mapping[str, Counts]:
+    """Every way of fine-tuning on one share of the target's training maps, and none at all."""
+    maps = target.train[share_of(target, share, seed)]
+    ready = view.adapt(maps, codes_of(maps))
+    found = {"none": judged(ready, target.test)}
+    data = Batch.of_arrays(ready.scaled(maps, crossed=True), label=codes_of(maps))
+    for name in FAMILY:
+        # The source's head is kept: with a new one the methods would differ in little but its start.
+        network = published_tuning(name, new_head=False).tune(view.networks_[0], data, seed=seed, class_weights=None)
+        found[name] = _judged_by(ready, network, target.test)
+    return found
+
+
+def on_the_target_alone(target: Halves, share: float, seed: int) -> Counts:
+    """The same network from the beginning, on the share."""
+    return judged(learned(target.train[share_of(target, share, seed)], seed), target.test)
+
+
+def trees_alone(target: Halves, share: float, seed: int) -> Counts:
+    """The plain tree ensemble on the values of the share's maps."""
+    maps = target.train[share_of(target, share, seed)]
+    model = Forest(seed).fit(maps.values.reshape(len(maps), -1), codes_of(maps))
+    return counts_of(target.test, model.predict(target.test.values.reshape(len(target.test), -1)))
+
+
+def _judged_by(ready: MapsView, network: Network, maps: Windows) -> Counts:
+    ready.networks_ = [network]
+    return judged(ready, maps)
