@@ -72,8 +72,8 @@ def test_sessions_are_drawn_until_the_published_amounts_are_there(
 
 
 def test_grave_wear_is_learned_by_the_published_network(small: dict[str, Any]) -> None:
-    fleet = Fleet(small["data"], AxisOptions(**small | {"epochs": 20, "stride": 1}))
-    halves = fleet.halves(6, "random", 0)
+    fleet = Fleet(small["data"], AxisOptions(**small | {"epochs": 40, "stride": 1}))
+    halves = fleet.halves(4, "random", 0)
     found = judged(fitted(halves.train, fleet.options.recipe("paper"), 0), halves.test)
     table = np.sum(list(found.values()), axis=0)
     recalls = np.diag(table) / table.sum(axis=1)

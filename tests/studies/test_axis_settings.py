@@ -13,7 +13,7 @@ from jointwatch.diagnosis._maps_view import MapsView
 from jointwatch.reports.by_study.axis_settings import CAPTIONS, settings_figure
 from jointwatch.reports.study import write_study
 from jointwatch.studies import axis_settings
-from jointwatch.studies._axes import FIGURES
+from jointwatch.studies._axes import FIGURES, Fleet
 from jointwatch.studies.axis_settings import AxisSettings
 
 SESSIONS = 20
@@ -37,11 +37,19 @@ def test_settings_have_about_as_many_maps_each(
     for split, reference in (("random", seen[3]), ("unit", seen[9])):
         assert reference.train.shape[2] == 8
         for halves in (each for each in seen if each.split == split):
-            # a stride is a whole number of blocks, so a session may have a map or two more or less
-            assert abs(len(halves.train) + len(halves.test) - len(reference.train) - len(reference.test)) <= SESSIONS
+            wanted, found = (len(each.train) + len(each.test) for each in (reference, halves))
+            assert abs(found - wanted) <= 2 * SESSIONS  # a stride is a whole number of blocks
             if split == "unit":
                 assert not set(halves.train.index.unit) & set(halves.test.index.unit)
     strides = {(r["split"], r["S1"], r["N_t"]): r["S2"] for r in results.details["figures"]}
+    fleet = Fleet(options.data, options)
+    for (split, block, length), stride in strides.items():
+        wanted = len(seen[3 if split.startswith("random") else 9].train) / 0.8
+        near, *others = (
+            abs(len(fleet.maps(fleet.recordings(4), 4, step=block, length=length, stride=each)) - wanted)
+            for each in (stride, max(1, stride - 1), stride + 1)
+        )
+        assert near <= min(others)
     assert strides["random (optimistic)", 5, 8] == 4
     assert strides["unit out", 5, 8] == 16
     assert strides["random (optimistic)", 3, 8] > strides["random (optimistic)", 10, 8]

@@ -229,9 +229,9 @@ def add_counts(
     part: Part,
     repetitions: Sequence[Counts],
     split: str,
-    *,
-    figures: Sequence[str] = FIGURES,
     record: Mapping[str, Any] | None = None,
+    figures: Sequence[str] = FIGURES,
+    /,
     **place: str,
 ) -> dict[str, float]:
     """A row of `part` for every figure; `repetitions` hold one entry for each seed. Means by figure.

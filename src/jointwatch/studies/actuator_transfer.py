@@ -269,8 +269,11 @@ class _Draw:
     def of(self, seed: int) -> tuple[np.ndarray, np.ndarray]:
         """(rows given, mask of `asked` that test)."""
         order = np.random.default_rng(seed).permutation(self.runs)
-        run, normal = self.strokes.run[self.rows], self.strokes.state[self.rows] == 0
-        given = np.isin(run, order[: self.budget]) | (normal & np.isin(run, order[: self.normal_runs]))
+        run, state = self.strokes.run[self.rows], self.strokes.state[self.rows]
+        given = np.zeros(len(run), bool)
+        for one in np.unique(state):  # a run that a state has not is passed over, so that each has its number
+            own = order[np.isin(order, run[state == one])]
+            given |= (state == one) & np.isin(run, own[: self.budget if one else self.normal_runs])
         return self.rows[given], ~np.isin(self.asked, self.rows[given])
 
 

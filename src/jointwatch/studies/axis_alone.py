@@ -62,7 +62,7 @@ class AxisAlone(Study):
                     part,
                     [found[key] for key in keys],
                     split,
-                    record={"share": share / 100, "maps": float(maps), "units": float(units)},
+                    {"share": share / 100, "maps": float(maps), "units": float(units)},
                     method="AD-CNN",
                     source=axis,
                     target=axis,

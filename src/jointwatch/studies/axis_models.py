@@ -80,7 +80,7 @@ def _trained(halves: Halves, network: str, training: Recipe, seed: int) -> Count
 def _report(part: Part, counts: list[Counts], split: str, training: str, name: str, axis: str) -> None:
     method = name if training == "paper" else f"{name}, {training} training"
     record: dict[str, Any] = {"network": name, "training": training}
-    means = add_counts(part, counts, split, record=record, method=method, source=axis, target=axis)
+    means = add_counts(part, counts, split, record, method=method, source=axis, target=axis)
     record["split"] = SPLITS[split]
     total = np.sum([table for repetition in counts for table in repetition.values()], axis=0)
     part.table(

@@ -63,10 +63,10 @@ class AxisSettings(Study):
         training = options.recipe("paper")
         part, cuts, steps, amounts = Part(), [], {}, {}
         for split in _SPLITS:
-            wanted = _maps_in(samples, options.step, options.length, fleet.stride(split))
+            usual = _Cut(split, options.step, options.length, fleet.stride(split), 0)
             for block in map(int, numbers(options.blocks)):
                 for length in map(int, numbers(options.lengths)):
-                    cut = _like(wanted, samples, split, block, length)
+                    cut = _like(usual, samples, block, length)
                     cuts.append(cut)
                     if not cut.stride:
                         continue
@@ -91,12 +91,15 @@ def _maps_in(samples: Sequence[int], block: int, length: int, stride: int) -> in
     return sum(count_windows(session // block, length, stride) for session in samples)
 
 
-def _like(wanted: int, samples: Sequence[int], split: str, block: int, length: int) -> _Cut:
-    """The setting with the stride that gives the number of maps nearest to what is wanted."""
+def _like(usual: _Cut, samples: Sequence[int], block: int, length: int) -> _Cut:
+    """The setting with the stride that gives the number of maps nearest to the usual; of several, the nearest one."""
+    wanted = _maps_in(samples, usual.block, usual.length, usual.stride)
+    moved = usual.stride * usual.block
     left_out = sum(session // block < length for session in samples)
     strides = range(1, max(samples) // block - length + 2)
-    found = min(strides, key=lambda stride: abs(_maps_in(samples, block, length, stride) - wanted), default=0)
-    return _Cut(split, block, length, found, left_out)
+    missed = {stride: abs(_maps_in(samples, block, length, stride) - wanted) for stride in strides}
+    found = min(strides, key=lambda stride: (missed[stride], abs(stride * block - moved)), default=0)
+    return _Cut(usual.split, block, length, found, left_out)
 
 
 def _halves(fleet: Fleet, axis: int, cut: _Cut, seed: int) -> Halves:
@@ -130,7 +133,7 @@ def _report(part: Part, cut: _Cut, counts: list[Counts], amounts: list[tuple[int
         part,
         counts,
         cut.split,
-        record=_record(cut, train, test),
+        _record(cut, train, test),
         method=f"AD-CNN, S1 = {cut.block}, N_t = {cut.length}",
         source=f"axis {axis}",
         target=f"axis {axis}",
