@@ -26,6 +26,8 @@ from jointwatch.windows.feature_maps import FeatureMaps
 from jointwatch.windows.splits import check_no_leak, holdout
 
 __all__ = [
+    "AMOUNTS",
+    "FEW",
     "FIGURES",
     "NETWORKS",
     "SAID",
@@ -34,13 +36,14 @@ __all__ = [
     "Fleet",
     "Halves",
     "add_counts",
+    "balanced_of",
     "codes_of",
     "counts_of",
+    "drawn",
     "fitted",
     "judged",
     "numbers",
     "over_repeats",
-    "published",
     "published_share",
 ]
 
@@ -48,11 +51,12 @@ NETWORKS = {"AD-CNN": "ad_cnn", "D-CNN": "d_cnn", "CNN": "cnn", "FCN": "fcn", "L
 FIGURES = ("accuracy", "precision", "recall", "F1", "balanced accuracy", "MCC")
 SAID = ("healthy", "worn")
 """Names of the two classes."""
-_AMOUNTS = {6: (189_749, 44_796)}
-_FEW = (21_777, 19_105)
+AMOUNTS = {6: (189_749, 44_796)}
+FEW = (21_777, 19_105)
 _TEST = 0.2
 _QUICK_SEEDS = 2
 _QUICK_EPOCHS = 5  # times fewer
+_UNITS = 5  # fewer units cannot be held out
 _SPARSE = 4  # with units held out, near copies of a map add nothing but time
 
 Counts = dict[str, list[list[int]]]
@@ -65,9 +69,10 @@ class AxisOptions(StudyOptions):
     step: int = Field(25, ge=2, description="S1: samples a block.")
     length: int = Field(16, ge=2, description="N_t: blocks a map.")
     stride: int = Field(1, ge=1, description="S2: blocks from one map to the next (random split; units out: 4 x S2).")
-    amounts: Literal["published", "all"] = Field(
-        "published", description="Sessions of the random split: as many samples as were published, or all."
+    amounts: Literal["published", "few", "all"] = Field(
+        "published", description="Of the random split: as published, as published for axis 4 on every axis, or all."
     )
+    severity: float | None = Field(None, gt=0, le=1, description="Worn sessions of this severity alone; default: all.")
     epochs: int | None = Field(None, ge=1, description="Of every training; default: those of its recipe.")
 
     @property
@@ -116,7 +121,9 @@ class Fleet:
     @property
     def note(self) -> str:
         """What the results rest on."""
-        return f"difficulty {self.about['difficulty']}, simulator revision {self.about['revision']}"
+        worn = "all severities" if self.options.severity is None else f"severity {self.options.severity:g}"
+        name, difficulty = self.about["spec"]["name"], self.about["difficulty"]
+        return f"{name}, {worn}, difficulty {difficulty}, simulator revision {self.about['revision']}"
 
     def recordings(self, axis: int) -> list[Recording]:
         """All sessions of an axis.
@@ -128,8 +135,15 @@ class Fleet:
                 f"has no axis {axis}", file=self.folder, remedy=f"axes are {', '.join(map(str, self.axes))}"
             )
         if axis not in self._read:
-            self._read[axis] = list(read(self.folder / self.axes[axis]))
+            chosen = self.options.severity
+            found = read(self.folder / self.axes[axis])
+            self._read[axis] = [r for r in found if chosen is None or r.condition.severity in (None, chosen)]
         return self._read[axis]
+
+    def splits(self, *axes: int) -> tuple[str, ...]:
+        """`random`, and `unit` where every one of the axes has units enough to hold some out."""
+        units = [len({recording.robot.unit for recording in self.recordings(axis)}) for axis in axes]
+        return ("random", "unit") if min(units) >= _UNITS else ("random",)
 
     def halves(self, axis: int, split: str, seed: int, **settings: Any) -> Halves:
         """Training and test maps, a fifth for the test.
@@ -139,7 +153,8 @@ class Fleet:
         """
         recordings = self.recordings(axis)
         if split == "random":
-            chosen = published(recordings, axis, seed) if self.options.amounts == "published" else recordings
+            amounts = {"published": AMOUNTS.get(axis, FEW), "few": FEW}.get(self.options.amounts)
+            chosen = drawn(recordings, amounts, seed) if amounts else recordings
             maps = self.maps(chosen, axis, **settings)
             order = generator(seed, 21).permutation(len(maps))
             test = np.sort(order[: max(1, round(_TEST * len(maps)))])
@@ -160,9 +175,9 @@ class Fleet:
         return FeatureMaps(axis=axis, **chosen).fit_transform(recordings)
 
 
-def published(recordings: Sequence[Recording], axis: int, seed: int) -> list[Recording]:
-    """Sessions of units drawn by lot until there are as many worn and healthy samples as were published."""
-    worn, healthy = _AMOUNTS.get(axis, _FEW)
+def drawn(recordings: Sequence[Recording], amounts: tuple[int, int], seed: int) -> list[Recording]:
+    """Sessions of units drawn by lot until there are at least so many worn and healthy samples."""
+    worn, healthy = amounts
     wanted = {"anomalous": worn, "normal": healthy}
     units = generator(seed, 22).permutation(sorted({recording.robot.unit for recording in recordings}))
     place = {unit: number for number, unit in enumerate(units)}
@@ -174,7 +189,7 @@ def published(recordings: Sequence[Recording], axis: int, seed: int) -> list[Rec
             chosen.append(recording)
     if any(missing > 0 for missing in wanted.values()):
         raise NotEnoughData(
-            f"the published amounts of axis {axis}",
+            f"{worn:,} worn and {healthy:,} healthy samples; --amounts all takes what there is. That",
             needed=worn + healthy,
             have=sum(len(recording.time_s) for recording in recordings),
             unit="samples",
@@ -184,7 +199,7 @@ def published(recordings: Sequence[Recording], axis: int, seed: int) -> list[Rec
 
 def published_share(axis: int) -> float:
     """Share of worn samples among those that were published."""
-    worn, healthy = _AMOUNTS.get(axis, _FEW)
+    worn, healthy = AMOUNTS.get(axis, FEW)
     return worn / (worn + healthy)
 
 
@@ -247,6 +262,11 @@ def add_counts(
             ends = {"metric": row.metric, "mean": row.mean, "low": row.low, "high": row.high}
             part.table("figures", [{**record, "split": row.split, **ends}])
     return means
+
+
+def balanced_of(counts: Counts) -> float:
+    """Balanced accuracy of all units together."""
+    return float(METRICS["balanced accuracy"](np.array(list(counts.values()), float).sum(axis=0)[None])[0])
 
 
 def over_repeats(repetitions: Sequence[Counts], figure: str) -> tuple[float, float]:

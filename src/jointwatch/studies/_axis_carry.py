@@ -9,15 +9,14 @@ import numpy as np
 from jointwatch.core import Windows, catalog
 from jointwatch.diagnosis._maps_view import MapsView
 from jointwatch.models.base import Network
-from jointwatch.studies._axes import Counts, Halves, codes_of, counts_of, judged
+from jointwatch.studies._axes import Counts, Halves, codes_of, counts_of, fitted, judged
 from jointwatch.studies._trees import Forest
 from jointwatch.training.data import Batch
-from jointwatch.training.recipes import recipe
+from jointwatch.training.recipes import Recipe
 from jointwatch.training.seed import generator
 from jointwatch.transfer._fine_tuning import FineTuning
-from jointwatch.windows.feature_maps import FeatureMaps
 
-__all__ = ["ALONE", "FAMILY", "carried", "family", "learned", "on_the_target_alone", "share_of", "trees_alone"]
+__all__ = ["ALONE", "FAMILY", "as_in", "carried", "family", "on_the_target_alone", "share_of", "trees_alone"]
 
 ALONE = "AD-CNN, target alone"
 FAMILY = (
@@ -32,25 +31,18 @@ FAMILY = (
 )
 
 
-def published_tuning(name: str = "head_only", new_head: bool = True, epochs: int | None = None) -> FineTuning:
-    """A strategy that trains as the published recipe does."""
-    paper = recipe("paper")
+def as_in(training: Recipe, name: str = "head_only", *, new_head: bool = True) -> FineTuning:
+    """A strategy of `transfer` that trains by a recipe."""
     strategy: FineTuning = catalog.load("transfer", name)(
-        epochs=epochs or paper.options.epochs,
-        learning_rate=paper.options.learning_rate,
-        batch_size=paper.batch_size,
-        schedule="constant",
-        warm_up=0.0,
+        epochs=training.options.epochs,
+        learning_rate=training.options.learning_rate,
+        batch_size=training.batch_size,
+        schedule=training.options.schedule,
+        warm_up=training.options.warm_up,
         minimum_steps=1,
         new_head=new_head,
     )
     return strategy
-
-
-def learned(maps: Windows, seed: int) -> MapsView:
-    """AD-CNN on maps of one axis, trained as published."""
-    view = MapsView(FeatureMaps(), "ad_cnn", training="paper", baseline="domain", random_state=seed)
-    return view.fit(maps, codes_of(maps), 2)
 
 
 def share_of(halves: Halves, share: float, seed: int) -> np.ndarray:
@@ -68,7 +60,9 @@ def share_of(halves: Halves, share: float, seed: int) -> np.ndarray:
     return np.sort(np.concatenate(rows))
 
 
-def carried(view: MapsView, target: Halves, shares: Sequence[float], seed: int) -> dict[float, Counts]:
+def carried(
+    view: MapsView, target: Halves, shares: Sequence[float], training: Recipe, seed: int
+) -> dict[float, Counts]:
     """Counts on the target's test maps after learning from each share of its training maps, all shares at once.
 
     Scales come from the share alone.
@@ -82,14 +76,14 @@ def carried(view: MapsView, target: Halves, shares: Sequence[float], seed: int) 
         rows.append(np.arange(first, first + len(maps)))
         first += len(maps)
     data = Batch.of_arrays(np.concatenate([x for x, _ in pieces]), label=np.concatenate([y for _, y in pieces]))
-    tuned = published_tuning().tune_many(view.networks_[0], data, rows, seeds=[seed] * len(rows), class_weights=None)
+    tuned = as_in(training).tune_many(view.networks_[0], data, rows, seeds=[seed] * len(rows), class_weights=None)
     return {
         share: _judged_by(ready, network, target.test)
         for share, ready, network in zip(shares, adapted, tuned, strict=True)
     }
 
 
-def family(view: MapsView, target: Halves, share: float, seed: int) -> Mapping[str, Counts]:
+def family(view: MapsView, target: Halves, share: float, training: Recipe, seed: int) -> Mapping[str, Counts]:
     """Every way of fine-tuning on one share of the target's training maps, and none at all."""
     maps = target.train[share_of(target, share, seed)]
     ready = view.adapt(maps, codes_of(maps))
@@ -97,14 +91,14 @@ def family(view: MapsView, target: Halves, share: float, seed: int) -> Mapping[s
     data = Batch.of_arrays(ready.scaled(maps, crossed=True), label=codes_of(maps))
     for name in FAMILY:
         # The source's head is kept: with a new one the methods would differ in little but its start.
-        network = published_tuning(name, new_head=False).tune(view.networks_[0], data, seed=seed, class_weights=None)
+        network = as_in(training, name, new_head=False).tune(view.networks_[0], data, seed=seed, class_weights=None)
         found[name] = _judged_by(ready, network, target.test)
     return found
 
 
-def on_the_target_alone(target: Halves, share: float, seed: int) -> Counts:
+def on_the_target_alone(target: Halves, share: float, training: Recipe, seed: int) -> Counts:
     """The same network from the beginning, on the share."""
-    return judged(learned(target.train[share_of(target, share, seed)], seed), target.test)
+    return judged(fitted(target.train[share_of(target, share, seed)], training, seed), target.test)
 
 
 def trees_alone(target: Halves, share: float, seed: int) -> Counts:

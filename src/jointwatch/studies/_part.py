@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,8 +12,10 @@ import numpy as np
 from jointwatch.studies._confusions import spread
 from jointwatch.studies.base import Row
 
-__all__ = ["LEAK", "Part", "band_note"]
+__all__ = ["LEAK", "SAME", "Part", "band_note"]
 
+SAME = 0.005
+"""Differences below this are ties."""
 LEAK = 0.98
 """Above this, whole units held out, a result is suspected to come from a leak."""
 
@@ -66,6 +69,16 @@ class Part:
     ) -> None:
         """One row of a figure that is computed elsewhere."""
         self.rows.append(Row(method, split, source, target, "", metric, *found, n, seeds))
+
+    def pairs(
+        self, gains: Sequence[float], *, method: str, split: str, source: str, target: str, labels: str, seeds: int
+    ) -> None:
+        """Rows of how often one method beat another and how often it lost, pair by pair; small differences are ties."""
+        for what, count in (("wins", sum(g > SAME for g in gains)), ("losses", sum(g < -SAME for g in gains))):
+            metric = f"{what} of {len(gains)} pairs"
+            self.rows.append(
+                Row(method, split, source, target, labels, metric, count, math.nan, math.nan, len(gains), seeds)
+            )
 
     def table(self, name: str, records: Iterable[Mapping[str, Any]]) -> None:
         """Records for `NAME.csv` and the figures."""

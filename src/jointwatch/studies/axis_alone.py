@@ -18,8 +18,6 @@ from jointwatch.training.recipes import Recipe
 
 __all__ = ["AxisAlone"]
 
-_SPLITS = ("random", "unit")
-
 
 class _Options(AxisOptions):
     axis: int = Field(4, ge=1, description="The axis that is learned and tested.")
@@ -40,10 +38,11 @@ class AxisAlone(Study):
 
     def _run(self, options: Any, ledger: Ledger, progress: Progress) -> Results:
         fleet = Fleet(options.data, options)
+        splits = fleet.splits(options.axis)
         shares = numbers(options.shares)
         training = options.recipe("paper")
         steps, amounts = {}, {}
-        for split in _SPLITS:
+        for split in splits:
             for seed in options.repeats:
                 halves = fleet.halves(options.axis, split, seed)
                 for share in shares:
@@ -54,7 +53,7 @@ class AxisAlone(Study):
         found = ledger.every(steps, progress)
         part = Part()
         axis = f"axis {options.axis}"
-        for split in _SPLITS:
+        for split in splits:
             for share in shares:
                 keys = [f"{split}/{share:g}/{seed}" for seed in options.repeats]
                 maps, units = np.mean([amounts[key] for key in keys], axis=0)

@@ -35,7 +35,6 @@ from jointwatch.training.seed import generator
 
 __all__ = ["AxisImbalance"]
 
-_SPLITS = ("random", "unit")
 _METHODS = {"paper": "AD-CNN", "paper-balanced": "AD-CNN, balanced weights"}
 _ALL_WORN = "every map called worn"
 _ALARMS = "false-alarm share"
@@ -63,15 +62,16 @@ class AxisImbalance(Study):
 
     def _run(self, options: Any, ledger: Ledger, progress: Progress) -> Results:
         fleet = Fleet(options.data, options)
+        splits = fleet.splits(options.axis, options.target)
         shares = numbers(options.worn)
         if not 0 < shares[0] <= shares[-1] < 100:
             raise UsageError(f"shares of worn maps are between 0 and 100 %, got {options.worn}")
         recipes = {name: options.recipe(name) for name in _METHODS}
         few = options.target_share / 100
         steps: dict[str, Any] = {}
-        sizes: dict[str, list[int]] = {split: [] for split in _SPLITS}
-        blind: dict[str, list[Counts]] = {split: [] for split in _SPLITS}
-        for split in _SPLITS:
+        sizes: dict[str, list[int]] = {split: [] for split in splits}
+        blind: dict[str, list[Counts]] = {split: [] for split in splits}
+        for split in splits:
             for seed in options.repeats:
                 source, target = (fleet.halves(axis, split, seed) for axis in (options.axis, options.target))
                 blind[split].append(counts_of(source.test, np.ones(len(source.test), int)))
@@ -84,7 +84,7 @@ class AxisImbalance(Study):
                         steps[key] = partial(_learned, train, source.test, target, few, training, seed)
         found = ledger.every(steps, progress)
         part = Part()
-        for split in _SPLITS:
+        for split in splits:
             maps = float(np.mean(sizes[split]))
             means = {}
             for name in _METHODS:
@@ -116,7 +116,7 @@ def _learned(
     train: Windows, test: Windows, target: Halves, few: float, training: Recipe, seed: int
 ) -> dict[str, Counts]:
     view = fitted(train, training, seed)
-    return {"source": judged(view, test), "target": carried(view, target, [few], seed)[few]}
+    return {"source": judged(view, test), "target": carried(view, target, [few], training, seed)[few]}
 
 
 def _report(

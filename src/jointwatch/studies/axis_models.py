@@ -46,16 +46,17 @@ class AxisModels(Study):
 
     def _run(self, options: Any, ledger: Ledger, progress: Progress) -> Results:
         fleet = Fleet(options.data, options)
+        splits = fleet.splits(options.axis)
         recipes = {name: options.recipe(name) for name in options.trainings.split(",")}
         jobs = {
             f"{split}/{training}/{name}/{seed}": (split, training, name, seed)
-            for split in ("random", "unit")
+            for split in splits
             for training in recipes
             for name in NETWORKS
             for seed in options.repeats
         }
         steps = {}
-        for split in ("random", "unit"):
+        for split in splits:
             for seed in options.repeats:
                 halves = fleet.halves(options.axis, split, seed)
                 for key, job in jobs.items():
@@ -64,7 +65,7 @@ class AxisModels(Study):
         found = ledger.every(steps, progress)
         part = Part()
         axis = f"axis {options.axis}"
-        for split in ("random", "unit"):
+        for split in splits:
             for training in recipes:
                 for name in NETWORKS:
                     counts = [found[f"{split}/{training}/{name}/{seed}"] for seed in options.repeats]

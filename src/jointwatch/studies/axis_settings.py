@@ -22,8 +22,6 @@ from jointwatch.windows._cut import count_windows
 
 __all__ = ["AxisSettings"]
 
-_SPLITS = ("random", "unit")
-
 
 class _Options(AxisOptions):
     axis: int = Field(4, ge=1, description="The axis that is learned and tested.")
@@ -59,10 +57,11 @@ class AxisSettings(Study):
 
     def _run(self, options: Any, ledger: Ledger, progress: Progress) -> Results:
         fleet = Fleet(options.data, options)
+        splits = fleet.splits(options.axis)
         samples = [len(recording.time_s) for recording in fleet.recordings(options.axis)]
         training = options.recipe("paper")
         part, cuts, steps, amounts = Part(), [], {}, {}
-        for split in _SPLITS:
+        for split in splits:
             usual = _Cut(split, options.step, options.length, fleet.stride(split), 0)
             for block in map(int, numbers(options.blocks)):
                 for length in map(int, numbers(options.lengths)):

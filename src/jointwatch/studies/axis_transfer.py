@@ -8,33 +8,29 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
-from jointwatch.studies._axes import AxisOptions, Counts, Fleet, Halves, add_counts, over_repeats
+from jointwatch.studies._axes import AxisOptions, Counts, Fleet, Halves, add_counts, balanced_of, fitted, over_repeats
 from jointwatch.studies._axis_carry import (
     ALONE,
     carried,
     family,
-    learned,
     on_the_target_alone,
     share_of,
     trees_alone,
 )
-from jointwatch.studies._confusions import METRICS
 from jointwatch.studies._folds import SPLITS
 from jointwatch.studies._ledger import Ledger
 from jointwatch.studies._part import Part
 from jointwatch.studies._trees import TREES
-from jointwatch.studies.base import Progress, Results, Row, Study
+from jointwatch.studies.base import Progress, Results, Study
+from jointwatch.training.recipes import Recipe
 
 __all__ = ["AxisTransfer"]
 
 _SHARES = tuple(round(0.1 * i, 1) for i in range(1, 11))
 _QUICK = (0.1, 0.5, 1.0)
-_QUICK_SEEDS = 2
 _FEW = 0.1
-_SAME = 0.005  # differences below this are ties
 _CARRIED = "AD-CNN, transfer"
 _TREES_ALONE = f"{TREES}, target alone"
-_SPLITS = ("random", "unit")
 
 
 class _Options(AxisOptions):
@@ -56,56 +52,59 @@ class AxisTransfer(Study):
 
     def _run(self, options: Any, ledger: Ledger, progress: Progress) -> Results:
         fleet = Fleet(options.data, options)
-        seeds = min(_QUICK_SEEDS, options.seeds) if options.quick else options.seeds
+        seeds, splits = options.repeats, fleet.splits(options.target)
         shares = _QUICK if options.quick else _SHARES
+        paper = options.recipe("paper")
         steps: dict[str, Any] = {}
-        for seed in range(seeds):
+        for seed in seeds:
             source = fleet.halves(options.source, "random", seed)
-            targets = {split: fleet.halves(options.target, split, seed) for split in _SPLITS}
+            targets = {split: fleet.halves(options.target, split, seed) for split in splits}
             for share in reversed(shares):
-                steps[f"source {share:.0%}/seed {seed}"] = partial(_one, source, targets, share, shares, seed)
+                steps[f"source {share:.0%}/seed {seed}"] = partial(_one, source, targets, share, shares, paper, seed)
             for split, target in targets.items():
                 for share in reversed(shares):
-                    steps[f"alone {split} {share:.0%}/seed {seed}"] = partial(_alone, target, share, seed)
+                    steps[f"alone {split} {share:.0%}/seed {seed}"] = partial(_alone, target, share, paper, seed)
         found = ledger.every(steps, progress)
         part = Part()
         place = {"source": f"axis {options.source}", "target": f"axis {options.target}"}
-        for split in _SPLITS:
+        for split in splits:
             for few in shares:
                 for much in shares:
-                    grid = [found[f"source {much:.0%}/seed {seed}"][split][f"{few:.0%}"] for seed in range(seeds)]
+                    grid = [found[f"source {much:.0%}/seed {seed}"][split][f"{few:.0%}"] for seed in seeds]
                     of = {**place, "source": f"{place['source']}, {much:.0%}"}
                     _report(part, grid, split, _CARRIED, few, much, of)
                 for method in (ALONE, _TREES_ALONE):
-                    alone = [found[f"alone {split} {few:.0%}/seed {seed}"][method] for seed in range(seeds)]
+                    alone = [found[f"alone {split} {few:.0%}/seed {seed}"][method] for seed in seeds]
                     _report(part, alone, split, method, few, 0.0, {**place, "source": "-"})
-                whole = [found[f"source 100%/seed {seed}"][split][f"{few:.0%}"] for seed in range(seeds)]
-                alone = [found[f"alone {split} {few:.0%}/seed {seed}"][ALONE] for seed in range(seeds)]
+                whole = [found[f"source 100%/seed {seed}"][split][f"{few:.0%}"] for seed in seeds]
+                alone = [found[f"alone {split} {few:.0%}/seed {seed}"][ALONE] for seed in seeds]
                 _pairs(part, whole, alone, split, few, place)
             for method in found["source 100%/seed 0"][f"family {split}"]:
-                tuned = [found[f"source 100%/seed {seed}"][f"family {split}"][method] for seed in range(seeds)]
+                tuned = [found[f"source 100%/seed {seed}"][f"family {split}"][method] for seed in seeds]
                 name = f"AD-CNN, fine-tuning {method.replace('_', ' ')}"
                 means = add_counts(part, tuned, split, method=name, labels=f"{_FEW:.0%}", **place)
                 part.table("family", [{"method": method, "split": split, **means}])
         part.notes.append(fleet.note)
-        part.notes.append("a tenth of the target is " + _amount(fleet, options))
+        part.notes.append("a tenth of the target is " + _amount(fleet, options, splits))
         return Results("axis-transfer", "", 0.0, tuple(part.rows), tuple(part.notes), part.details)
 
 
-def _one(source: Halves, targets: dict[str, Halves], share: float, shares: tuple[float, ...], seed: int) -> Any:
+def _one(
+    source: Halves, targets: dict[str, Halves], share: float, shares: tuple[float, ...], paper: Recipe, seed: int
+) -> Any:
     """One source network, carried to both splits of the target with all shares of it."""
-    view = learned(source.train[share_of(source, share, seed)], seed)
+    view = fitted(source.train[share_of(source, share, seed)], paper, seed)
     found: dict[str, Any] = {
-        split: {f"{few:.0%}": counts for few, counts in carried(view, target, shares, seed).items()}
+        split: {f"{few:.0%}": counts for few, counts in carried(view, target, shares, paper, seed).items()}
         for split, target in targets.items()
     }
     if share == 1.0:
-        found |= {f"family {split}": family(view, target, _FEW, seed) for split, target in targets.items()}
+        found |= {f"family {split}": family(view, target, _FEW, paper, seed) for split, target in targets.items()}
     return found
 
 
-def _alone(target: Halves, share: float, seed: int) -> dict[str, Counts]:
-    return {ALONE: on_the_target_alone(target, share, seed), _TREES_ALONE: trees_alone(target, share, seed)}
+def _alone(target: Halves, share: float, paper: Recipe, seed: int) -> dict[str, Counts]:
+    return {ALONE: on_the_target_alone(target, share, paper, seed), _TREES_ALONE: trees_alone(target, share, seed)}
 
 
 def _report(
@@ -137,35 +136,19 @@ def _pairs(
     part: Part, carried_: list[Counts], alone: list[Counts], split: str, few: float, place: dict[str, str]
 ) -> None:
     """Wins, losses and ties of transfer against the target alone, seed by seed, in balanced accuracy."""
-    gains = [_balanced(one) - _balanced(other) for one, other in zip(carried_, alone, strict=True)]
-    for name, count in (
-        ("wins", sum(gain > _SAME for gain in gains)),
-        ("losses", sum(gain < -_SAME for gain in gains)),
-    ):
-        part.rows.append(
-            Row(
-                f"{_CARRIED}, against alone",
-                SPLITS[split],
-                place["source"],
-                place["target"],
-                f"{few:.0%}",
-                f"{name} of {len(gains)} seeds",
-                float(count),
-                float("nan"),
-                float("nan"),
-                len(gains),
-                len(gains),
-            )
-        )
+    part.pairs(
+        [balanced_of(one) - balanced_of(other) for one, other in zip(carried_, alone, strict=True)],
+        method=f"{_CARRIED}, against alone",
+        split=SPLITS[split],
+        labels=f"{few:.0%}",
+        seeds=len(alone),
+        **place,
+    )
 
 
-def _balanced(counts: Counts) -> float:
-    return float(METRICS["balanced accuracy"](np.array(list(counts.values()), float).sum(axis=0)[None])[0])
-
-
-def _amount(fleet: Fleet, options: Any) -> str:
+def _amount(fleet: Fleet, options: Any, splits: tuple[str, ...]) -> str:
     parts = []
-    for split in _SPLITS:
+    for split in splits:
         halves = fleet.halves(options.target, split, 0)
         rows = share_of(halves, _FEW, 0)
         units = len(np.unique(halves.train.index.unit[rows]))

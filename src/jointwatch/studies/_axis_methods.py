@@ -1,0 +1,312 @@
+"""Ways of telling worn reducers from healthy ones with whole units held out, all on the same cycles."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.metrics import roc_curve
+
+from jointwatch.core import Index, Label, Recording, Windows, catalog
+from jointwatch.core.errors import UsageError
+from jointwatch.diagnosis._cycles_view import CyclesView
+from jointwatch.diagnosis.axis_fault import AxisFaultClassifier
+from jointwatch.features.cycle_statistics import CycleStatistics
+from jointwatch.features.friction import Friction
+from jointwatch.recordings import read
+from jointwatch.studies._axes import Counts
+from jointwatch.studies._confusions import CHANCE, confusions
+from jointwatch.studies._fleet_table import numbers_of
+from jointwatch.studies._trees import ORACLE, TREES, Forest
+from jointwatch.training.seed import generator
+from jointwatch.windows.own_baseline import OwnBaseline
+
+__all__ = [
+    "CARRIED",
+    "DEFAULT",
+    "METHODS",
+    "OF_SESSIONS",
+    "QUICK",
+    "Problem",
+    "Scored",
+    "Task",
+    "across",
+    "counts_by_unit",
+    "counts_of_rows",
+    "within",
+]
+
+_TEST = 0.25  # share of the units
+_BASELINE = 2  # healthy sessions of a test unit that the plant has kept
+_LABELLED = 0.1  # share of the target's units whose labels are known
+_HEALTHY_ONLY = (
+    "duration",
+    "phase_zscore",
+    "mahalanobis",
+    "pca",
+    "kmeans",
+    "knn",
+    "lof",
+    "isolation_forest",
+    "linear_autoregression",
+)
+"""Detectors that learn from healthy cycles alone: the baselines of every table."""
+
+Scored = tuple[Index, np.ndarray, np.ndarray]
+"""Index, score (higher = more anomalous) and verdict (0, 1) of test cycles."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Units to learn from, and other units to be judged of which a few healthy sessions are known.
+
+    Parameters
+    ----------
+    train : all sessions of the training units, labelled.
+    baseline : healthy sessions of the test units; test : their other sessions.
+    """
+
+    train: Sequence[Recording]
+    baseline: Sequence[Recording]
+    test: Sequence[Recording]
+    axis: int
+    seed: int
+
+    @cached_property
+    def _view(self) -> CyclesView:
+        return CyclesView(Friction(), self.axis)
+
+    @cached_property
+    def cut(self) -> tuple[Windows, Windows, Windows]:
+        """Cycles of training, baseline and test."""
+        found = tuple(self._view.cut(part) for part in (self.train, self.baseline, self.test))
+        return found[0], found[1], found[2]
+
+    def judged(self, score: np.ndarray, verdict: np.ndarray) -> Scored:
+        """What a method says of the test cycles."""
+        return self.cut[2].index, score, verdict.astype(np.int64)
+
+
+def _worn(windows: Windows) -> np.ndarray:
+    return (windows.index.label == "anomalous").astype(np.int64)
+
+
+def _chance(problem: Problem) -> Scored:
+    score = generator(problem.seed, 31).random(len(problem.cut[2]))
+    return problem.judged(score, score > 0.5)
+
+
+def _detector(problem: Problem, name: str) -> Scored:
+    """A detector of the catalog on the training units' healthy cycles; its limit is the best one for their labels."""
+    train, _, test = problem.cut
+    detector = clone(catalog.load("detectors", name)()).fit(train.normal())
+    false, true, limits = roc_curve(_worn(train), detector.score_samples(train))
+    score = detector.score_samples(test)
+    return problem.judged(score, score >= limits[int(np.argmax(true - false))])
+
+
+def _trees(problem: Problem, own: bool) -> Scored:
+    """The plain tree ensemble on statistics of whole cycles, alone or relative to the unit's own healthy ones."""
+    train, baseline, test = problem.cut
+    features = CycleStatistics().fit(train)
+    X, B, T = (features.transform(part) for part in (train, baseline, test))
+    if own:
+        relative = OwnBaseline()
+        X = relative.fit_transform(X, train.index)
+        T = relative.add(B, baseline.index).transform(T, test.index)
+    share = Forest(problem.seed).fit(X, _worn(train)).predict_proba(T)[:, 1]
+    return problem.judged(share, share > 0.5)
+
+
+def _oracle(problem: Problem) -> Scored:
+    """The same trees on what the simulation knows of the joint in each session: about what any method can reach."""
+
+    def latent(recordings: Sequence[Recording]) -> list[dict[str, float]]:
+        return [numbers_of(_of_joint(r.truth["latent"], problem.axis), "") for r in recordings]
+
+    known, asked = latent(problem.train), latent(problem.test)
+    names = sorted({name for row in known for name in row})
+    X, T = (np.array([[row.get(name, 0.0) for name in names] for row in rows]) for rows in (known, asked))
+    y = np.array([r.condition.label == "anomalous" for r in problem.train], np.int64)
+    share = Forest(problem.seed).fit(X, y).predict_proba(T)[:, 1]
+    of_session = {(r.robot.unit, r.session): s for r, s in zip(problem.test, share, strict=True)}
+    index = problem.cut[2].index
+    score = np.array([of_session[key] for key in zip(index.unit.tolist(), index.session.tolist(), strict=True)])
+    return problem.judged(score, score > 0.5)
+
+
+def _of_joint(latent: Mapping[str, Any], axis: int) -> dict[str, Any]:
+    return {name: values[axis - 1] if isinstance(values, list) else values for name, values in latent.items()}
+
+
+def _classifier(problem: Problem, **settings: Any) -> Scored:
+    model = AxisFaultClassifier(random_state=problem.seed, **settings)
+    return of_model(problem, model.fit(problem.train).adapt(problem.baseline))
+
+
+def of_model(problem: Problem, model: AxisFaultClassifier) -> Scored:
+    """What a classifier that knows the baselines says of the test cycles."""
+    found = model.diagnose(problem.test).by("cycle")
+    wanted = problem.cut[2].index
+    place = {cycle: row for row, cycle in enumerate(found.index.cycle.tolist())}
+    missing = set(wanted.cycle.tolist()) - set(place)
+    if missing:
+        raise UsageError(f"the method says nothing of {len(missing)} test cycles, the first {min(missing)}")
+    worn = found.probability[[place[cycle] for cycle in wanted.cycle.tolist()], 1]
+    return problem.judged(worn, worn > 0.5)
+
+
+@dataclass(frozen=True)
+class Task:
+    """A source axis, and of the target axis the labelled sessions of a few units and the units to be judged."""
+
+    source: Sequence[Recording]
+    source_axis: int
+    labelled: Sequence[Recording]
+    target: Problem
+
+
+@dataclass(frozen=True)
+class Carry:
+    """A way to carry. `labels`: what is known of the target; `alone`: the same method without the source."""
+
+    run: Callable[[Task], Scored]
+    labels: str
+    alone: str
+
+
+_NETWORK: dict[str, Any] = {"views": ("network",)}
+_FRICTION: dict[str, Any] = {"views": ("friction",)}
+_BOTH: dict[str, Any] = {"views": ("friction", "network")}
+
+
+def _carried(task: Task, labelled: bool, settings: Mapping[str, Any]) -> Scored:
+    """Learned on the source, each unit against its own baseline, and on a few units of the target if `labelled`."""
+    target = task.target
+    model = _source_model(task, settings)
+    if labelled:
+        model = model.adapt(task.labelled)
+    return of_model(target, model.adapt(target.baseline, learn=False))
+
+
+_FITTED: dict[str, AxisFaultClassifier] = {}
+"""The last model of a source in this process: methods and targets that follow each other share it."""
+
+
+def _source_model(task: Task, settings: Mapping[str, Any]) -> AxisFaultClassifier:
+    unit = task.source[0].robot.unit
+    key = f"{task.source_axis} {unit} {len(task.source)} {task.target.seed} {sorted(settings.items())}"
+    if key not in _FITTED:
+        _FITTED.clear()
+        _FITTED[key] = AxisFaultClassifier(random_state=task.target.seed, **settings).fit(task.source)
+    return _FITTED[key]
+
+
+def _alone(task: Task, settings: Mapping[str, Any]) -> Scored:
+    """Learned on the labelled units of the target alone."""
+    target = task.target
+    model = AxisFaultClassifier(random_state=target.seed, **settings).fit(task.labelled)
+    return of_model(target, model.adapt(target.baseline, learn=False))
+
+
+def _trees_alone(task: Task) -> Scored:
+    few = Problem(task.labelled, task.target.baseline, task.target.test, task.target.axis, task.target.seed)
+    return _trees(few, own=True)
+
+
+DEFAULT = "friction, own baseline"
+"""The method of `AxisFaultClassifier()`."""
+OF_SESSIONS = (ORACLE,)
+"""Methods that judge a session as a whole, and all of its cycles with it."""
+METHODS: dict[str, Callable[[Problem], Scored]] = {
+    CHANCE: _chance,
+    **{f"{name}, healthy only": partial(_detector, name=name) for name in _HEALTHY_ONLY},
+    TREES: partial(_trees, own=False),
+    f"{TREES}, own baseline": partial(_trees, own=True),
+    "AD-CNN as published": partial(_classifier, **_NETWORK, training="paper", baseline="domain"),
+    "AD-CNN, our training": partial(_classifier, **_NETWORK, baseline="domain"),
+    "AD-CNN, own baseline": partial(_classifier, **_NETWORK),
+    "AD-CNN, own baseline, invariant": partial(_classifier, **_NETWORK, invariance=1.0),
+    "FCN, own baseline": partial(_classifier, **_NETWORK, network="fcn"),
+    "friction, axis baseline": partial(_classifier, **_FRICTION, baseline="domain"),
+    DEFAULT: partial(_classifier, **_FRICTION),
+    "friction and AD-CNN, own baseline": partial(_classifier, **_BOTH),
+    ORACLE: _oracle,
+}
+_FEW = "10 % of the units"
+CARRIED: dict[str, Carry] = {
+    "trees alone": Carry(_trees_alone, _FEW, "trees alone"),
+    "friction alone": Carry(partial(_alone, settings=_FRICTION), _FEW, "friction alone"),
+    "friction carried, no labels": Carry(
+        partial(_carried, labelled=False, settings=_FRICTION), "none", "friction alone"
+    ),
+    "friction carried": Carry(partial(_carried, labelled=True, settings=_FRICTION), _FEW, "friction alone"),
+    "AD-CNN alone": Carry(partial(_alone, settings=_NETWORK), _FEW, "AD-CNN alone"),
+    "AD-CNN carried, no labels": Carry(partial(_carried, labelled=False, settings=_NETWORK), "none", "AD-CNN alone"),
+    "AD-CNN carried": Carry(partial(_carried, labelled=True, settings=_NETWORK), _FEW, "AD-CNN alone"),
+    "both carried": Carry(partial(_carried, labelled=True, settings=_BOTH), _FEW, "friction alone"),
+}
+QUICK = (CHANCE, TREES, DEFAULT, ORACLE, "friction alone", "friction carried")
+"""What a quick run shows."""
+
+
+@lru_cache(maxsize=2)
+def _sessions(folder: str) -> tuple[Recording, ...]:
+    return tuple(read(Path(folder)))
+
+
+def problem_of(folder: str, axis: int, seed: int) -> Problem:
+    """Training units, and test units with two healthy sessions each as their baseline."""
+    sessions = _sessions(folder)
+    units = generator(seed, 41).permutation(sorted({r.robot.unit for r in sessions}))
+    held = set(units[: max(1, round(_TEST * len(units)))].tolist())
+    baseline: list[Recording] = []
+    for unit in sorted(held):
+        healthy = [r for r in sessions if r.robot.unit == unit and r.condition.label is Label.NORMAL]
+        kept = generator(seed, 42, int(np.flatnonzero(units == unit)[0])).permutation(len(healthy))[:_BASELINE]
+        baseline += [healthy[i] for i in kept]
+    known = {(r.robot.unit, r.session) for r in baseline}
+    test = [r for r in sessions if r.robot.unit in held and (r.robot.unit, r.session) not in known]
+    return Problem([r for r in sessions if r.robot.unit not in held], baseline, test, axis, seed)
+
+
+def within(name: str, place: tuple[str, int], seed: int) -> dict[str, list[Any]]:
+    return _json(METHODS[name](problem_of(*place, seed)))
+
+
+def across(name: str, origin: tuple[str, int], place: tuple[str, int], seed: int) -> dict[str, list[Any]]:
+    """The source's sessions, and the target's with labels of a tenth of its training units."""
+    problem = problem_of(*place, seed)
+    units = sorted({r.robot.unit for r in problem.train})
+    few = set(generator(seed, 43).permutation(units)[: max(1, round(_LABELLED * len(units)))].tolist())
+    task = Task(_sessions(origin[0]), origin[1], [r for r in problem.train if r.robot.unit in few], problem)
+    return _json(CARRIED[name].run(task))
+
+
+def _json(scored: Scored) -> dict[str, list[Any]]:
+    index, score, verdict = scored
+    return {
+        "unit": index.unit.tolist(),
+        "severity": np.nan_to_num(index.severity).tolist(),
+        "worn": (index.label == "anomalous").astype(int).tolist(),
+        "score": [round(float(value), 5) for value in score],
+        "said": verdict.tolist(),
+    }
+
+
+def counts_by_unit(rows: dict[str, list[Any]], units: np.ndarray, severity: float | None = None) -> np.ndarray:
+    """(unit, true, said) counts of healthy cycles and those of a severity, or all."""
+    worn, said = np.array(rows["worn"]), np.array(rows["said"])
+    chosen = (worn == 0) | (np.array(rows["severity"]) == severity) if severity else np.ones(len(worn), bool)
+    return confusions(np.array(rows["unit"]), units, worn, np.where(chosen, said, -1), 2)
+
+
+def counts_of_rows(rows: dict[str, list[Any]]) -> Counts:
+    """(true, said) counts of cycles by unit."""
+    units = np.unique(rows["unit"])
+    return dict(zip(units.tolist(), counts_by_unit(rows, units).tolist(), strict=True))
