@@ -69,3 +69,41 @@ def arm_recording() -> Callable[..., Recording]:
         return Recording(time_s, np.stack(rows), tuple(channels), robot, session, cycles=marks)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def axis_session() -> Callable[..., Recording]:
+    """Factory of one session of one moving joint at 25 Hz, cycles of 6 s.
+
+    `fault` names what is wrong, `severity` in [0, 1] adds as much of its own friction to it; `ripple` is of the torque.
+    """
+
+    def make(
+        unit: str = "arm-1",
+        session: str = "s1",
+        fault: str = "",
+        severity: float = 1.0,
+        axis: int = 6,
+        friction: float = 1.0,
+        cycles: int = 2,
+        seed: int = 0,
+        ripple: float = 0.0,
+        label: Label | None = None,
+    ) -> Recording:
+        rng = np.random.default_rng([seed, *f"{unit}/{session}/{axis}".encode()])
+        samples = 150
+        time_s = np.arange(cycles * samples) / 25
+        phase = 2 * np.pi * time_s / 6
+        position, velocity = np.sin(phase), np.cos(phase)
+        worn = (1 + severity if fault else 1.0) * friction
+        torque = worn * np.tanh(20 * velocity) + ripple * np.sin(40 * position) + 0.3 * np.cos(position)
+        torque += 0.03 * friction * rng.standard_normal(len(time_s))
+        current = torque / 30 + 0.001 * friction * rng.standard_normal(len(time_s))
+        label = label or (Label.ANOMALOUS if fault else Label.NORMAL)
+        state = Condition(label, fault, axis, severity) if fault else Condition(label)
+        marks = tuple(Cycle(6.0 * c, 6.0 * (c + 1), state) for c in range(cycles))
+        channels = tuple(Channel(q, axis) for q in (Quantity.POSITION, Quantity.TORQUE, Quantity.CURRENT))
+        robot = Robot.of("demo", "arm", unit, 6)
+        return Recording(time_s, np.stack([position, torque, current]), channels, robot, session, marks)
+
+    return make

@@ -106,3 +106,22 @@ def test_what_cannot_be_stored_is_named(tmp_path: Path) -> None:
     detector.odd_ = object()
     with pytest.raises(UsageError, match=r"Mahalanobis\.odd_"):
         save(detector, tmp_path / "m")
+
+
+def test_arrays_come_back_in_shape_and_apart(tmp_path: Path) -> None:
+    detector = catalog.load("detectors", "mahalanobis")()
+    detector.odd_ = {"a.b": np.ones(2), "a": {"b": np.zeros(3)}, "scalar": np.array(3.0), 4: np.int64(4)}
+    detector.turned_ = np.arange(6).reshape(2, 3).T[::-1]
+    again = load(save(detector, tmp_path / "m"))
+    assert again.odd_["a.b"].tolist() == [1, 1]
+    assert again.odd_["a"]["b"].tolist() == [0, 0, 0]
+    assert again.odd_["scalar"].shape == ()
+    assert again.odd_[4] == 4
+    assert np.array_equal(again.turned_, detector.turned_)
+
+
+def test_a_function_is_refused(tmp_path: Path) -> None:
+    detector = catalog.load("detectors", "mahalanobis")()
+    detector.rule_ = lambda recording: "a"
+    with pytest.raises(UsageError, match=r"Mahalanobis\.rule_ is a function, .*give a name"):
+        save(detector, tmp_path / "m")

@@ -14,6 +14,7 @@ import json
 import math
 import os
 from enum import Enum
+from inspect import isfunction
 from pathlib import Path
 from typing import Any
 
@@ -114,7 +115,8 @@ def _pack(value: Any, where: str, arrays: dict[str, np.ndarray]) -> Any:
             return {"$text": value.ravel().tolist(), "shape": list(value.shape)}
         if value.dtype.kind not in "biuf":
             raise UsageError(f"{where} is an array of {value.dtype}, which cannot be stored")
-        arrays[where] = np.ascontiguousarray(value)
+        where = where + "'" * sum(name.rstrip("'") == where for name in arrays)  # `a.b` may be one key, or two
+        arrays[where] = np.asarray(value, order="C")
         return {"$array": where}
     if isinstance(value, Channel):
         return {"$channel": value.key}
@@ -123,6 +125,8 @@ def _pack(value: Any, where: str, arrays: dict[str, np.ndarray]) -> Any:
         return {"$tuple": items} if isinstance(value, tuple) else items
     if hasattr(value, "items"):
         return {"$dict": [[_pack(k, where, arrays), _pack(v, f"{where}.{k}", arrays)] for k, v in value.items()]}
+    if isfunction(value):
+        raise UsageError(f"{where} is a function, which cannot be stored; give a name instead")
     if not type(value).__module__.startswith("jointwatch."):
         raise UsageError(f"{where} is a {type(value).__name__}, which cannot be stored; keep it in a private attribute")
     if hasattr(value, "state_dict"):  # a network of models/

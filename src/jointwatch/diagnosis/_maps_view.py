@@ -6,18 +6,21 @@ import copy
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator
 
-from jointwatch.core import Recording, Windows, catalog
+from jointwatch.core import Channel, Recording, Windows, catalog
 from jointwatch.core.errors import NotEnoughData, UsageError
+from jointwatch.diagnosis._checks import check_cycles
 from jointwatch.diagnosis._split import held_out_units
+from jointwatch.diagnosis.base import Explanation
 from jointwatch.models.ad_cnn import AdCnn
 from jointwatch.models.base import Network
 from jointwatch.training.data import Batch, Shuffled
+from jointwatch.training.invariance import VRex
 from jointwatch.training.loop import fit
 from jointwatch.training.objectives import HeldOut, Supervised, balanced_weights
 from jointwatch.training.recipes import Recipe, recipe
@@ -42,12 +45,18 @@ class MapsView(BaseEstimator):
     training : a recipe or its name (`training.recipes`).
     baseline : `unit` shifts each feature by its mean in the unit's own healthy maps, `domain` by that of the axis's.
     members : networks of other seeds whose log-probabilities are averaged.
+    invariance : weight of the variance of the loss between units (`training.invariance.VRex`); 0 = none.
 
     Attributes
     ----------
     own_ : OwnBaseline of the features' means. scale_ : (feature,) spread of healthy maps. networks_ : list of Network.
     references_ : (map, feature, block) healthy maps that explanations compare with.
     """
+
+    piece: ClassVar[str] = "maps"
+    """What a row is."""
+    crosses: ClassVar[bool] = False
+    """Rows of training are not all held out in turn, as that would take as many trainings."""
 
     def __init__(
         self,
@@ -57,6 +66,7 @@ class MapsView(BaseEstimator):
         training: str | Recipe = "modern",
         baseline: Literal["unit", "domain"] = "unit",
         members: int = 1,
+        invariance: float = 0.0,
         random_state: int = 0,
     ) -> None:
         self.maps = maps
@@ -65,11 +75,19 @@ class MapsView(BaseEstimator):
         self.training = training
         self.baseline = baseline
         self.members = members
+        self.invariance = invariance
         self.random_state = random_state
 
     def cut(self, recordings: Sequence[Recording]) -> Windows:
         """The maps of recordings, on no scale yet."""
+        if self.maps.within == "cycle":
+            check_cycles(recordings)
         return self.maps.fit_transform(recordings)
+
+    @property
+    def holds_out(self) -> bool:
+        """Whether the training holds units out; the published one has no rows for choosing anything."""
+        return recipe(self.training).validation_share > 0
 
     def fit(self, maps: Windows, code: np.ndarray, classes: int, held: np.ndarray | None = None) -> Self:
         """Learn from (map, feature, block) maps and their classes; `held` rows choose the epoch and train nothing."""
@@ -78,10 +96,12 @@ class MapsView(BaseEstimator):
             held = held_out_units(maps.index, code, chosen.validation_share, self.random_state)
         self.channels_ = maps.channels
         values = self._learn_scale(maps, held)
-        label = Batch.of_arrays(values, maps.presence, code)
+        units = np.unique(maps.index.unit, return_inverse=True)[1]
+        label = Batch.of_arrays(values, maps.presence, code, units)
         train, validation = label.take(~held), label.take(held)
         weights = balanced_weights(code[~held], classes) if chosen.balanced else None
-        objective = Supervised(weights)
+        supervised = Supervised(weights)
+        objective = VRex(self.invariance, class_weights=weights) if self.invariance else supervised
         self.networks_ = []
         for member in range(self.members):
             seed = self.random_state + member
@@ -89,13 +109,13 @@ class MapsView(BaseEstimator):
             with seeded(seed):
                 network = self._built(classes, maps.shape[2], chosen.network)
             batches = Shuffled(train, chosen.batch_size, seed)
-            fit(network, batches, objective, options, validate=HeldOut(objective, validation) if held.any() else None)
+            fit(network, batches, objective, options, validate=HeldOut(supervised, validation) if held.any() else None)
             self.networks_.append(network)
         return self
 
     def adapt(self, maps: Windows, code: np.ndarray, strategy: Any = None) -> Self:
-        """A copy for other units or another axis: baselines and scale from healthy maps, networks tuned by a strategy of
-        `transfer` on all labelled maps where one is given."""
+        """A copy for other units or another axis: baselines and scale from healthy maps; networks tuned by a strategy
+        of `transfer` on all labelled maps, where one is given."""
         adapted = copy.deepcopy(self)
         self._check(maps)
         adapted.own_ = self.own_.add(self._means(maps), maps.index)
@@ -114,19 +134,26 @@ class MapsView(BaseEstimator):
     def log_proba(self, maps: Windows) -> np.ndarray:
         """(map, class) mean log-probabilities of the members."""
         self._check(maps)
-        values, mask = torch.from_numpy(self.scaled(maps)), torch.tensor(maps.presence)
-        found = [self._log_proba(network, values, mask) for network in self.networks_]
-        mean: np.ndarray = np.mean(found, axis=0)
+        return self._mean_log_proba(self.scaled(maps), maps.presence)
+
+    def held_log_proba(self, maps: Windows, code: np.ndarray, held: np.ndarray, seed: int) -> np.ndarray:
+        """(held map, class) log-probabilities of the maps of `fit` that were held out, healthy ones relative to
+        baselines that their own session had no part in."""
+        return self._mean_log_proba(self.scaled(maps, crossed=True)[held], maps.presence[held])
+
+    def _mean_log_proba(self, values: np.ndarray, presence: np.ndarray) -> np.ndarray:
+        inputs, mask = torch.from_numpy(values), torch.tensor(presence)
+        mean: np.ndarray = np.mean([self._log_proba(network, inputs, mask) for network in self.networks_], axis=0)
         return mean
 
-    def explain(self, maps: Windows) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-        """(map, feature) contributions, the scaled maps, and (map, feature, block) attention or None.
+    def explain(self, maps: Windows) -> Explanation:
+        """Contributions of the signals, the scaled maps, and the share of attention of networks that have it.
 
-        A contribution is gradient x difference to the most similar healthy map.
+        A contribution is gradient x difference to the most similar healthy map, summed over the signal's statistics.
         """
         self._check(maps)
         values = self.scaled(maps)
-        parts, attention = [], []
+        parts, attention = [np.empty((0, values.shape[1]))] * len(self.networks_), []
         references = torch.from_numpy(self.references_.astype(np.float32))
         for first in range(0, len(values), _CHUNK):
             rows = slice(first, first + _CHUNK)
@@ -142,8 +169,10 @@ class MapsView(BaseEstimator):
                     with torch.inference_mode():
                         attention.append(network.attention(inputs).transpose(1, 2).numpy())
         count = len(self.networks_)
+        signals, summed = _by_signal(maps, _mean_of_members(parts, count))
         shares = _mean_of_members(attention, count) if attention else None
-        return _mean_of_members(parts, count), values, shares
+        keys = tuple(channel.key for channel in maps.channels)
+        return Explanation(maps.index, signals, summed, keys, values, shares)
 
     def _built(self, classes: int, length: int, wanted: Mapping[str, Any]) -> Network:
         kind = catalog.load("models", self.network)
@@ -207,3 +236,13 @@ def _mean_of_members(pieces: Sequence[np.ndarray], members: int) -> np.ndarray:
     """Chunks that stand one member after the other, as one array of the members' mean."""
     chunks = [np.mean(pieces[first : first + members], axis=0) for first in range(0, len(pieces), members)]
     return np.concatenate(chunks)
+
+
+def _by_signal(maps: Windows, parts: np.ndarray) -> tuple[tuple[Channel, ...], np.ndarray]:
+    """Contributions of the statistics of a signal, summed."""
+    signals = [Channel(c.quantity, c.joint, c.source) for c in maps.channels]
+    unique = tuple(dict.fromkeys(signals))
+    summed = np.zeros((len(parts), len(unique)))
+    for column, signal in enumerate(signals):
+        summed[:, unique.index(signal)] += parts[:, column]
+    return unique, summed

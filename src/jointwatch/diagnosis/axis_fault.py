@@ -4,35 +4,42 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import balanced_accuracy_score
 
-from jointwatch.core import Channel, Index, Recording, Scores, Windows, catalog
-from jointwatch.core.errors import NotEnoughData, UsageError
-from jointwatch.diagnosis._cycles_view import CyclesView
+from jointwatch.core import Index, Recording, Scores, Windows, catalog
+from jointwatch.core.errors import MissingExtra, NotEnoughData, UsageError
+from jointwatch.diagnosis._checks import check_healthy, check_windows, listed, names_of
+from jointwatch.diagnosis._friction_view import FrictionView
 from jointwatch.diagnosis._fusion import Fusion
-from jointwatch.diagnosis._maps_view import MapsView
-from jointwatch.diagnosis._split import held_out_units
-from jointwatch.diagnosis.base import HEALTHY, Decide, Diagnosis, Explanation, conditions
-from jointwatch.features.friction import Friction
+from jointwatch.diagnosis._profile_view import ProfileView
+from jointwatch.diagnosis._split import cluster_of, clusters, held_out_units
+from jointwatch.diagnosis.base import HEALTHY, Decide, Diagnosis, Explanation, conditions, together
+from jointwatch.windows._cut import Domain
 from jointwatch.windows.feature_maps import FeatureMaps
+
+if TYPE_CHECKING:
+    from jointwatch.training.recipes import Recipe
 
 __all__ = ["AxisFaultClassifier"]
 
-_VIEWS = ("friction", "network")
+_VIEWS = ("friction", "network", "profile")
+_USUAL = ("friction", "network")
 _HELD = 0.2
 
 
 class AxisFaultClassifier(ClassifierMixin, BaseEstimator):
     """Is the reducer of this axis worn, and how sure is that?
 
-    Two views of an axis, each relative to the unit's own healthy cycles: `friction`, a linear classifier on friction
-    and ripple of whole cycles, and `network`, the published attention-enhanced dilated network (or another of
-    `models`) on maps of block statistics. What the ablation of docs/axes.md shows to be best is the default.
+    Three views of an axis, each relative to the unit's own healthy cycles: `friction`, a linear classifier on friction
+    and ripple of whole cycles; `network`, the published attention-enhanced dilated network (or another of `models`)
+    on maps of block statistics; `profile`, a linear discriminant on the course of torque and current over the cycle,
+    which tells many states of one machine and is carried from load to load. What the ablation of docs/axes.md shows to
+    be best is the default.
 
     Parameters
     ----------
@@ -40,13 +47,16 @@ class AxisFaultClassifier(ClassifierMixin, BaseEstimator):
     decide : `faulty` (normal or faulty), `kind` (of the fault) or `state` (kind and severity).
     axis : number of the joint; None = in each recording the one that travels farthest.
     baseline : `unit`: relative to the unit's own healthy cycles, which `fit` and `adapt` are given with the others;
-        `domain`: to those of the whole axis.
-    maps : how recordings are cut for the network, `windows.feature_maps.FeatureMaps`; None = sixteen blocks of eight
-        samples inside a cycle.
-    network, network_options, training, members : see `diagnosis._maps_view.MapsView`; `training="paper"` trains as
-        published.
+        `domain`: to those of the whole domain.
+    domain : what is transferred between: `axis`, or `truth:KEY` (a load), `brand`, `model`, `unit`, `session`, or a
+        function of the recording (which cannot be stored).
+    maps : how recordings are cut for the network, `windows.feature_maps.FeatureMaps`, whose axis and domain are those
+        given here; None = sixteen blocks of eight samples inside a cycle.
+    network, network_options, training, members, invariance : see `diagnosis._maps_view.MapsView`;
+        `training="paper"` trains as published.
     transfer : strategy of `transfer` (its name, or an instance) by which networks learn from labelled target maps.
-    calibrate : weigh the views, and make probabilities come true, on units held out from training.
+    calibrate : weigh the views, and make probabilities come true, on units held out from training; with one unit, on
+        sessions held out, and then for further sessions of that unit alone.
     random_state : seed of everything.
 
     Attributes
@@ -54,15 +64,16 @@ class AxisFaultClassifier(ClassifierMixin, BaseEstimator):
     classes_ : (class,) names, `normal` first. views_ : list of fitted views. fusion_ : how they are put together.
 
     `fit`, `adapt` and the others take recordings. Rows of `predict` and `predict_proba` are the windows of `rows`:
-    whole cycles where the friction view has a part, else maps. Probabilities hold for conditions that are equally
+    maps for the network by itself, else whole cycles. Probabilities hold for conditions that are equally
     frequent; with a prevalence p the odds are those times p / (1 - p).
 
-    Errors: `UsageError` for a unit whose healthy cycles are not known (`adapt` with some), `NotEnoughData` without
-    two conditions to learn, `MissingChannel` naming recording and channel.
+    Errors: `UsageError` for a unit whose healthy cycles are not known (`adapt` with some), or a joint that a robot does
+    not have; `NotEnoughData` without a healthy condition and another to learn, or without recordings; `InputError` for
+    a recording without marked cycles; `MissingChannel` naming recording and channel.
 
     Source: transfer of reducer faults between robot axes by an attention-enhanced dilated network (docs/axes.md).
 
-    >>> from jointwatch.core import Condition, Cycle, Robot
+    >>> from jointwatch.core import Channel, Condition, Cycle, Robot
     >>> def session(unit, name, friction, axis=6):
     ...     t = np.arange(600) / 25
     ...     q, v, noise = np.sin(t), np.cos(t), np.random.default_rng(len(name)).standard_normal(600)
@@ -82,15 +93,17 @@ class AxisFaultClassifier(ClassifierMixin, BaseEstimator):
 
     def __init__(
         self,
-        views: Sequence[str] = _VIEWS,
+        views: Sequence[str] = _USUAL,
         decide: Decide = "faulty",
         axis: int | None = None,
         baseline: Literal["unit", "domain"] = "unit",
+        domain: Domain = "axis",
         maps: FeatureMaps | None = None,
         network: str = "ad_cnn",
         network_options: Mapping[str, Any] | None = None,
-        training: str = "modern",
+        training: str | Recipe = "modern",
         members: int = 1,
+        invariance: float = 0.0,
         transfer: Any = "head_only",
         calibrate: bool = True,
         random_state: int = 0,
@@ -99,39 +112,37 @@ class AxisFaultClassifier(ClassifierMixin, BaseEstimator):
         self.decide = decide
         self.axis = axis
         self.baseline = baseline
+        self.domain = domain
         self.maps = maps
         self.network = network
         self.network_options = network_options
         self.training = training
         self.members = members
+        self.invariance = invariance
         self.transfer = transfer
         self.calibrate = calibrate
         self.random_state = random_state
 
     def fit(self, recordings: Recording | Iterable[Recording], y: object = None) -> Self:
-        """Learn from recordings whose cycles say what state they are in; uncertain ones are left out. `y` is not
-        looked at: the labels are in the recordings."""
-        found = _listed(recordings)
-        self.views_ = self._made()
-        cut = [_known(view.cut(found)) for view in self.views_]
+        """Learn from recordings whose cycles say what state they are in; uncertain ones, and those that do not name the
+        fault that is to be decided, are left out. `y` is not looked at: the labels are in the recordings."""
+        found = listed(recordings)
+        views = self._made()
+        cut = [self._known(view.cut(found), found, "learning faults") for view in views]
         names = [conditions(windows.index, self.decide) for windows in cut]
         kinds = np.unique(np.concatenate(names))
-        if HEALTHY not in kinds or len(kinds) < 2:
+        check_healthy(cut[0], "learning what is healthy")
+        if len(kinds) < 2:
+            units = names_of(recording.robot.unit for recording in found)
             raise NotEnoughData(
-                f"learning faults (the recordings are {', '.join(kinds) or 'unlabelled'})",
-                needed=2,
-                have=len(kinds),
-                unit="conditions, healthy among them",
+                f"learning faults ({units}: all {kinds[0]})", needed=2, have=1, unit="conditions, healthy among them"
             )
         self.classes_ = np.array([HEALTHY, *(kind for kind in kinds if kind != HEALTHY)])
         codes = [self._code(each) for each in names]
-        count = len(self.classes_)
-        held = [held_out_units(w.index, c, _HELD, self.random_state) for w, c in zip(cut, codes, strict=True)]
-        for view, windows, code, out in zip(self.views_, cut, codes, held, strict=True):
-            if isinstance(view, MapsView):
-                view.fit(windows, code, count, out if self._holds_out() else None)
-            else:
-                view.fit(windows, code, count)
+        held = self._held(cut, codes)
+        for view, windows, code, out in zip(views, cut, codes, held, strict=True):
+            view.fit(windows, code, len(self.classes_), out if view.holds_out else None)
+        self.views_ = views
         self.fusion_ = self._fused(cut, codes, held)
         return self
 
@@ -141,30 +152,32 @@ class AxisFaultClassifier(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         recordings : of the target. Healthy cycles give the baselines of their units.
-        learn : whether the classifiers learn from the labels as well; `auto` = where there is more than one condition.
+        learn : whether the classifiers learn from the labels as well; `auto` = where there is more than one condition,
+            as one says nothing of what tells it from others.
         """
         self._fitted()
-        found = _listed(recordings)
+        found = listed(recordings)
         adapted = copy.copy(self)
         adapted.views_ = []
         for view in self.views_:
-            windows = _known(view.cut(found))
+            windows = self._known(view.cut(found), found, "adapting to a target")
             code = self._code(conditions(windows.index, self.decide))
-            several = len(np.unique(code)) > 1
-            adapted.views_.append(
-                view.adapt(windows, code, self._strategy() if (several if learn == "auto" else learn) else None)
-            )
+            labels = len(np.unique(code)) > 1 if learn == "auto" else learn
+            if not labels:
+                check_healthy(windows, "adapting to a target")
+            adapted.views_.append(view.adapt(windows, code, self._strategy() if labels else None))
         return adapted
 
     def diagnose(self, recordings: Recording | Iterable[Recording]) -> Diagnosis:
-        """Probabilities with the index of their rows."""
+        """Probabilities with the index of their rows, and how much could not be judged."""
         self._fitted()
-        found = _listed(recordings)
+        found = listed(recordings)
         cut = [view.cut(found) for view in self.views_]
-        index, views = self._aligned(
+        index, tables, lost = self._aligned(
             [w.index for w in cut], [v.log_proba(w) for v, w in zip(self.views_, cut, strict=True)]
         )
-        return Diagnosis(index, tuple(self.classes_.tolist()), np.exp(self.fusion_.log_proba(views)))
+        probability = np.exp(self.fusion_.log_proba(tables))
+        return Diagnosis(index, tuple(self.classes_.tolist()), probability, self._skipped(cut, lost))
 
     def rows(self, recordings: Recording | Iterable[Recording]) -> Index:
         """What each row of `predict` and `predict_proba` is."""
@@ -192,77 +205,94 @@ class AxisFaultClassifier(ClassifierMixin, BaseEstimator):
         """Of each view, why its rows were diagnosed as they were: what each signal brought, and for networks with
         attention where in a map they looked."""
         self._fitted()
-        found, explained = _listed(recordings), []
-        for view in self.views_:
-            windows = view.cut(found)
-            if isinstance(view, MapsView):
-                parts, maps, attention = view.explain(windows)
-                keys = tuple(channel.key for channel in windows.channels)
-                signals, summed = _by_signal(windows, parts)
-                explained.append(Explanation(windows.index, signals, summed, keys, maps, attention))
-            else:
-                explained.append(Explanation(windows.index, windows.channels, view.explain(windows)))
-        return explained
+        found = listed(recordings)
+        return [view.explain(view.cut(found)) for view in self.views_]
 
     def _made(self) -> list[Any]:
         unknown = [view for view in self.views if view not in _VIEWS]
-        if unknown or not self.views:
-            raise UsageError(f"views are {', '.join(_VIEWS)}, got {', '.join(unknown) or 'none'}")
-        made: list[Any] = []
-        for view in dict.fromkeys(self.views):
-            if view == "friction":
-                made.append(CyclesView(Friction(), self.axis, baseline=self.baseline))
-                continue
-            maps = copy.deepcopy(self.maps) or FeatureMaps(step=8, length=16, stride=1, axis=self.axis, within="cycle")
-            made.append(
-                MapsView(
-                    maps,
-                    self.network,
-                    self.network_options,
-                    self.training,
-                    self.baseline,
-                    self.members,
-                    self.random_state,
-                )
-            )
-        return made
+        if unknown or not self.views or isinstance(self.views, str):
+            raise UsageError(f"views are some of {', '.join(_VIEWS)}, got {self.views!r}")
+        where: dict[str, Any] = {"axis": self.axis, "baseline": self.baseline, "domain": self.domain}
+        made = {"friction": lambda: FrictionView(**where), "profile": lambda: ProfileView(**where)}
+        return [self._network() if view == "network" else made[view]() for view in dict.fromkeys(self.views)]
 
-    def _holds_out(self) -> bool:
-        """The published training has no rows for choosing anything."""
-        return self.training != "paper"
+    def _network(self) -> Any:
+        try:
+            from jointwatch.diagnosis._maps_view import MapsView
+        except ModuleNotFoundError as error:
+            raise MissingExtra(str(error.name), extra="learn") from error
+        maps = FeatureMaps(step=8, length=16, stride=1, within="cycle") if self.maps is None else clone(self.maps)
+        return MapsView(
+            maps.set_params(axis=self.axis, domain=self.domain),
+            self.network,
+            self.network_options,
+            self.training,
+            self.baseline,
+            self.members,
+            self.invariance,
+            self.random_state,
+        )
+
+    def _known(self, windows: Windows, recordings: Sequence[Recording], purpose: str) -> Windows:
+        check_windows(windows, recordings, purpose)
+        known = windows[conditions(windows.index, self.decide) != ""]
+        if not len(known):
+            units = names_of(windows.index.unit.tolist())
+            raise NotEnoughData(f"{purpose} ({units})", needed=1, have=0, unit="cycles whose condition is known")
+        return known
+
+    def _held(self, cut: list[Windows], codes: list[np.ndarray]) -> list[np.ndarray]:
+        """The same units for every view."""
+        first = cut[0].index
+        by = cluster_of(first)
+        held = held_out_units(first, codes[0], _HELD, self.random_state)
+        out = np.unique(clusters(first, by)[held])
+        return [np.isin(clusters(windows.index, by), out) for windows in cut]
 
     def _fused(self, cut: list[Windows], codes: list[np.ndarray], held: list[np.ndarray]) -> Fusion:
-        """Views weighed on units that the network has not learned from; the friction view gives those it has not."""
-        count = len(self.classes_)
-        usable = self.calibrate and all(out.any() for out in held)
-        if not usable or (not self._holds_out() and any(isinstance(view, MapsView) for view in self.views_)):
-            return Fusion().plain(len(self.views_), count)
-        tables, rows = [], []
+        """Views weighed on rows of units that they have not learned from: all where each view can be learned anew
+        without every unit in turn, else those held out."""
+        plain = Fusion().plain(len(self.views_), len(self.classes_))
+        if not self.calibrate or not all(view.holds_out for view in self.views_):
+            return plain
+        if all(view.crosses for view in self.views_):
+            held = [np.ones(len(windows), bool) for windows in cut]
+        if not all(out.any() for out in held):
+            return plain
+        tables, indexes = [], []
         for view, windows, code, out in zip(self.views_, cut, codes, held, strict=True):
-            if isinstance(view, MapsView):
-                tables.append(view.log_proba(windows[out]))
-                rows.append(windows.index.take(out))
-            else:
-                out = out if len(self.views_) > 1 else np.ones(len(code), bool)
-                tables.append(view.cross_log_proba(windows, code, count, self.random_state)[out])
-                rows.append(windows.index.take(out))
-        index, views = self._aligned(rows, tables)
-        return Fusion().fit(views, self._code(conditions(index, self.decide)))
+            table = view.held_log_proba(windows, code, out, self.random_state)
+            known = np.isfinite(table).all(axis=1)
+            tables.append(table[known])
+            indexes.append(windows.index.take(out).take(known))
+        index, tables, _ = self._aligned(indexes, tables)
+        return Fusion().fit(tables, self._code(conditions(index, self.decide))) if len(index) else plain
 
-    def _aligned(self, indexes: Sequence[Index], tables: Sequence[np.ndarray]) -> tuple[Index, list[np.ndarray]]:
-        """Rows of the views put on common cycles, those that every view has; one view keeps its own rows."""
+    def _aligned(self, indexes: Sequence[Index], tables: Sequence[np.ndarray]) -> tuple[Index, list[np.ndarray], int]:
+        """Rows of the views put on common cycles, those that every view has, and how many cycles only some have; one
+        view keeps its own rows."""
         if len(tables) == 1:
-            return indexes[0], list(tables)
-        names = tuple(self.classes_.tolist())
-        cycles = [Diagnosis(i, names, np.exp(t)).by("cycle") for i, t in zip(indexes, tables, strict=True)]
-        shared = set.intersection(*(set(each.index.cycle.tolist()) for each in cycles))
-        views, index = [], cycles[0].index
+            return indexes[0], list(tables), 0
+        cycles = [together(index.cycle, index, table) for index, table in zip(indexes, tables, strict=True)]
+        sets = [set(index.cycle.tolist()) for index, _ in cycles]
+        shared = set.intersection(*sets)
+        aligned, index = [], cycles[0][0]
         keep = np.array([cycle in shared for cycle in index.cycle], bool)
         order = index.cycle[keep]
-        for each in cycles:
-            place = {cycle: row for row, cycle in enumerate(each.index.cycle.tolist())}
-            views.append(np.log(np.maximum(each.probability[[place[cycle] for cycle in order]], 1e-12)))
-        return index.take(keep), views
+        for own, table in cycles:
+            place = {cycle: row for row, cycle in enumerate(own.cycle.tolist())}
+            aligned.append(table[np.array([place[cycle] for cycle in order], np.int64)])
+        return index.take(keep), aligned, len(set.union(*sets)) - len(shared)
+
+    def _skipped(self, cut: list[Windows], lost: int) -> dict[str, int]:
+        """Pieces that were left out. A cycle that several views leave out for one reason counts once; maps are told
+        apart from cycles; and there are cycles that one view has and another has not."""
+        found: dict[str, int] = {}
+        for view, windows in zip(self.views_, cut, strict=True):
+            for reason, count in windows.skipped.items():
+                name = reason if view.piece == "cycles" or len(cut) == 1 else f"{view.piece}: {reason}"
+                found[name] = max(found.get(name, 0), count)
+        return found | ({"not in every view": lost} if lost else {})
 
     def _code(self, names: np.ndarray) -> np.ndarray:
         place = {name: number for number, name in enumerate(self.classes_.tolist())}
@@ -282,24 +312,3 @@ class AxisFaultClassifier(ClassifierMixin, BaseEstimator):
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "fusion_")
-
-
-def _listed(recordings: Recording | Iterable[Recording]) -> list[Recording]:
-    found = [recordings] if isinstance(recordings, Recording) else list(recordings)
-    if not found:
-        raise NotEnoughData("diagnosing an axis", needed=1, have=0, unit="recordings")
-    return found
-
-
-def _known(windows: Windows) -> Windows:
-    return windows[windows.index.label != "uncertain"]
-
-
-def _by_signal(windows: Windows, parts: np.ndarray) -> tuple[tuple[Channel, ...], np.ndarray]:
-    """Contributions of the statistics of a signal, summed."""
-    signals = [Channel(c.quantity, c.joint, c.source) for c in windows.channels]
-    unique = tuple(dict.fromkeys(signals))
-    summed = np.zeros((len(parts), len(unique)))
-    for column, signal in enumerate(signals):
-        summed[:, unique.index(signal)] += parts[:, column]
-    return unique, summed

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
+from scipy.special import log_softmax
 
 from jointwatch.core import Channel, Index, Scores
 from jointwatch.core.errors import UsageError
 
-__all__ = ["HEALTHY", "Decide", "Diagnosis", "Explanation", "conditions"]
+__all__ = ["HEALTHY", "Decide", "Diagnosis", "Explanation", "conditions", "together"]
 
 Decide = Literal["faulty", "kind", "state"]
 HEALTHY = "normal"
@@ -19,7 +20,7 @@ _LEAST = 1e-12
 
 
 def conditions(index: Index, decide: Decide) -> np.ndarray:
-    """(row,) name of the condition; empty where the label is uncertain.
+    """(row,) name of the condition; empty where the label is uncertain, or does not name the fault that is asked for.
 
     `faulty` knows `normal` and `faulty`; `kind` the kind of the fault; `state` its kind and severity.
 
@@ -39,7 +40,8 @@ def conditions(index: Index, decide: Decide) -> np.ndarray:
         names = np.where(anomalous, index.fault, "")
     else:
         severity = [f" {s:.3g}" if np.isfinite(s) else "" for s in index.severity]
-        names = np.where(anomalous, np.char.add(index.fault, np.array(severity, dtype=np.str_)), "")
+        named = anomalous & (index.fault != "")
+        names = np.where(named, np.char.add(index.fault, np.array(severity, dtype=np.str_)), "")
     return np.asarray(np.where(index.label == "normal", HEALTHY, names))
 
 
@@ -52,11 +54,14 @@ class Diagnosis:
     index : one row for every decision (a window, a cycle or a session).
     classes : names of the conditions; the first is `normal`.
     probability : (row, class), rows sum to 1.
+    skipped : how many pieces could not be judged, by reason: gaps, lost samples ...; a reason of maps where rows are
+        cycles is called `maps: gap`.
     """
 
     index: Index
     classes: tuple[str, ...]
     probability: np.ndarray
+    skipped: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.probability.shape != (len(self.index), len(self.classes)):
@@ -93,16 +98,8 @@ class Diagnosis:
         names = self.index.cycle
         if level == "session":
             names = np.array([f"{u}/{s}" for u, s in zip(self.index.unit, self.index.session, strict=True)], np.str_)
-        first, member = _groups(names)
-        logarithm = np.zeros((len(first), len(self.classes)))
-        np.add.at(logarithm, member, np.log(np.maximum(self.probability, _LEAST)))
-        columns = {
-            **self.index.take(first).columns(),
-            "start_s": _each(np.minimum, member, self.index.start_s),
-            "stop_s": _each(np.maximum, member, self.index.stop_s),
-        }
-        logarithm /= np.bincount(member)[:, None]
-        return replace(self, index=Index(**columns), probability=softmax(logarithm))
+        index, logarithm = together(names, self.index, np.log(np.maximum(self.probability, _LEAST)))
+        return replace(self, index=index, probability=np.exp(logarithm))
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,11 +123,19 @@ class Explanation:
     attention: np.ndarray | None = None
 
 
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """(row, class) probabilities of logits."""
-    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
-    shares: np.ndarray = shifted / shifted.sum(axis=1, keepdims=True)
-    return shares
+def together(names: np.ndarray, index: Index, log_proba: np.ndarray) -> tuple[Index, np.ndarray]:
+    """One row for each name, in the order in which they come: index of its first row with the times of all, and its
+    rows' mean (row, class) log-probabilities, made to be such again."""
+    first, member = _groups(names)
+    logarithm = np.zeros((len(first), log_proba.shape[1]))
+    np.add.at(logarithm, member, log_proba)
+    columns = {
+        **index.take(first).columns(),
+        "start_s": _each(np.minimum, member, index.start_s),
+        "stop_s": _each(np.maximum, member, index.stop_s),
+    }
+    logarithm /= np.bincount(member, minlength=len(first))[:, None]
+    return Index(**columns), log_softmax(logarithm, axis=1) if len(first) else logarithm
 
 
 def _groups(names: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, Self, final
+from typing import Any, ClassVar, Self, final
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
@@ -26,9 +26,13 @@ class Features(TransformerMixin, BaseEstimator, ABC):
     channels_ : tuple of channel keys, `c0`, `c1` ... for arrays. length_ : samples a window.
     feature_names_ : list of str. feature_channel_ : (feature,) int, channel each feature is of, -1 = of several.
     n_features_in_ : channels a window.
+    of_one_channel : class attribute, False where a feature rests on other channels of the same joint as well; such
+        features need `Windows`, because arrays do not say which channels belong together.
 
     Features of channels that a robot does not have are 0.
     """
+
+    of_one_channel: ClassVar[bool] = True
 
     @abstractmethod
     def _names(self, channels: tuple[str, ...], length: int) -> list[tuple[str, int]]:

@@ -26,7 +26,7 @@ class Friction(Features):
 
     Windows hold the position of each joint and its torque, current, effort or joint torque; velocity is taken from
     the windows if it is there, else from the position. Movement in both directions is needed, as in a whole cycle. A
-    joint whose position is not among the channels is passed over.
+    joint whose position is not among the channels is passed over; one that stands gives zeros.
 
     Features are called `torque/4 coulomb`. They are said to be of their torque or current channel, though the joint's
     position has its part in them.
@@ -52,7 +52,7 @@ class Friction(Features):
         if not triples:
             raise MissingChannel(
                 f"no joint has both its position and one of {', '.join(_EFFORTS)} among {', '.join(channels)}",
-                remedy="cut the windows with both",
+                remedy="cut the windows with both, and give Windows: arrays do not name their channels",
             )
         return [(f"{channels[effort]} {name}", effort) for effort, _, _ in triples for name in FRICTION]
 
@@ -60,7 +60,9 @@ class Friction(Features):
         found = []
         for effort, position, velocity in _triples(self.channels_):
             q = values[:, position].astype(np.float64)
-            v = differentiate(q, np.arange(q.shape[1], dtype=float)) if velocity is None else values[:, velocity]
+            v = differentiate(q, np.arange(q.shape[1], dtype=float))
+            if velocity is not None:
+                v = np.where(presence[:, velocity, None], values[:, velocity], v)
             found.append(friction(values[:, effort], q, v))
         return np.concatenate(found, axis=1)
 

@@ -12,7 +12,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from jointwatch.studies._carried_discriminant import CarriedDiscriminant
+from jointwatch.diagnosis._carried_discriminant import CarriedDiscriminant
 from jointwatch.studies._confusions import CHANCE
 from jointwatch.studies._strokes import COARSE, PROFILE, STATISTICS, Strokes
 from jointwatch.windows.own_baseline import OwnBaseline

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -14,15 +14,15 @@ from sklearn.metrics import roc_curve
 
 from jointwatch.core import Index, Label, Recording, Windows, catalog
 from jointwatch.core.errors import UsageError
-from jointwatch.diagnosis._cycles_view import CyclesView
+from jointwatch.diagnosis._friction_view import FrictionView
 from jointwatch.diagnosis.axis_fault import AxisFaultClassifier
 from jointwatch.features.cycle_statistics import CycleStatistics
-from jointwatch.features.friction import Friction
 from jointwatch.recordings import read
 from jointwatch.studies._axes import Counts
 from jointwatch.studies._confusions import CHANCE, confusions
 from jointwatch.studies._fleet_table import numbers_of
 from jointwatch.studies._trees import ORACLE, TREES, Forest
+from jointwatch.training.recipes import Recipe, recipe
 from jointwatch.training.seed import generator
 from jointwatch.windows.own_baseline import OwnBaseline
 
@@ -30,14 +30,17 @@ __all__ = [
     "CARRIED",
     "DEFAULT",
     "METHODS",
+    "OF_NETWORKS",
     "OF_SESSIONS",
     "QUICK",
+    "Place",
     "Problem",
     "Scored",
     "Task",
     "across",
     "counts_by_unit",
     "counts_of_rows",
+    "problem_of",
     "within",
 ]
 
@@ -62,6 +65,15 @@ Scored = tuple[Index, np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True)
+class Place:
+    """Sessions of an axis. `severity`: worn ones of this severity alone; None = all."""
+
+    folder: str
+    axis: int
+    severity: float | None = None
+
+
+@dataclass(frozen=True)
 class Problem:
     """Units to learn from, and other units to be judged of which a few healthy sessions are known.
 
@@ -69,6 +81,7 @@ class Problem:
     ----------
     train : all sessions of the training units, labelled.
     baseline : healthy sessions of the test units; test : their other sessions.
+    epochs : of networks; None = those of their recipe.
     """
 
     train: Sequence[Recording]
@@ -76,16 +89,18 @@ class Problem:
     test: Sequence[Recording]
     axis: int
     seed: int
-
-    @cached_property
-    def _view(self) -> CyclesView:
-        return CyclesView(Friction(), self.axis)
+    epochs: int | None = None
 
     @cached_property
     def cut(self) -> tuple[Windows, Windows, Windows]:
         """Cycles of training, baseline and test."""
-        found = tuple(self._view.cut(part) for part in (self.train, self.baseline, self.test))
-        return found[0], found[1], found[2]
+        view = FrictionView(self.axis)
+        return view.cut(self.train), view.cut(self.baseline), view.cut(self.test)
+
+    def classifier(self, **settings: Any) -> AxisFaultClassifier:
+        """With the seed and epochs of the problem."""
+        training = _trained_for(settings.pop("training", "modern"), self.epochs)
+        return AxisFaultClassifier(random_state=self.seed, training=training, **settings)
 
     def judged(self, score: np.ndarray, verdict: np.ndarray) -> Scored:
         """What a method says of the test cycles."""
@@ -144,9 +159,13 @@ def _of_joint(latent: Mapping[str, Any], axis: int) -> dict[str, Any]:
     return {name: values[axis - 1] if isinstance(values, list) else values for name, values in latent.items()}
 
 
+def _trained_for(training: str, epochs: int | None) -> Recipe:
+    usual = recipe(training)
+    return usual if epochs is None else replace(usual, options=replace(usual.options, epochs=epochs))
+
+
 def _classifier(problem: Problem, **settings: Any) -> Scored:
-    model = AxisFaultClassifier(random_state=problem.seed, **settings)
-    return of_model(problem, model.fit(problem.train).adapt(problem.baseline))
+    return of_model(problem, problem.classifier(**settings).fit(problem.train).adapt(problem.baseline))
 
 
 def of_model(problem: Problem, model: AxisFaultClassifier) -> Scored:
@@ -199,24 +218,23 @@ _FITTED: dict[str, AxisFaultClassifier] = {}
 
 
 def _source_model(task: Task, settings: Mapping[str, Any]) -> AxisFaultClassifier:
-    unit = task.source[0].robot.unit
-    key = f"{task.source_axis} {unit} {len(task.source)} {task.target.seed} {sorted(settings.items())}"
+    target, unit = task.target, task.source[0].robot.unit
+    key = f"{task.source_axis} {unit} {len(task.source)} {target.seed} {target.epochs} {sorted(settings.items())}"
     if key not in _FITTED:
         _FITTED.clear()
-        _FITTED[key] = AxisFaultClassifier(random_state=task.target.seed, **settings).fit(task.source)
+        _FITTED[key] = target.classifier(**settings).fit(task.source)
     return _FITTED[key]
 
 
 def _alone(task: Task, settings: Mapping[str, Any]) -> Scored:
     """Learned on the labelled units of the target alone."""
     target = task.target
-    model = AxisFaultClassifier(random_state=target.seed, **settings).fit(task.labelled)
+    model = target.classifier(**settings).fit(task.labelled)
     return of_model(target, model.adapt(target.baseline, learn=False))
 
 
 def _trees_alone(task: Task) -> Scored:
-    few = Problem(task.labelled, task.target.baseline, task.target.test, task.target.axis, task.target.seed)
-    return _trees(few, own=True)
+    return _trees(replace(task.target, train=task.labelled), own=True)
 
 
 DEFAULT = "friction, own baseline"
@@ -251,18 +269,21 @@ CARRIED: dict[str, Carry] = {
     "AD-CNN carried": Carry(partial(_carried, labelled=True, settings=_NETWORK), _FEW, "AD-CNN alone"),
     "both carried": Carry(partial(_carried, labelled=True, settings=_BOTH), _FEW, "friction alone"),
 }
+OF_NETWORKS = tuple(name for name in (*METHODS, *CARRIED) if "CN" in name or name.startswith("both"))
+"""Methods that train a network."""
 QUICK = (CHANCE, TREES, DEFAULT, ORACLE, "friction alone", "friction carried")
 """What a quick run shows."""
 
 
 @lru_cache(maxsize=2)
-def _sessions(folder: str) -> tuple[Recording, ...]:
-    return tuple(read(Path(folder)))
+def _sessions(place: Place) -> tuple[Recording, ...]:
+    chosen = place.severity
+    return tuple(r for r in read(Path(place.folder)) if chosen is None or r.condition.severity in (None, chosen))
 
 
-def problem_of(folder: str, axis: int, seed: int) -> Problem:
+def problem_of(place: Place, seed: int, epochs: int | None = None) -> Problem:
     """Training units, and test units with two healthy sessions each as their baseline."""
-    sessions = _sessions(folder)
+    sessions = _sessions(place)
     units = generator(seed, 41).permutation(sorted({r.robot.unit for r in sessions}))
     held = set(units[: max(1, round(_TEST * len(units)))].tolist())
     baseline: list[Recording] = []
@@ -272,19 +293,20 @@ def problem_of(folder: str, axis: int, seed: int) -> Problem:
         baseline += [healthy[i] for i in kept]
     known = {(r.robot.unit, r.session) for r in baseline}
     test = [r for r in sessions if r.robot.unit in held and (r.robot.unit, r.session) not in known]
-    return Problem([r for r in sessions if r.robot.unit not in held], baseline, test, axis, seed)
+    return Problem([r for r in sessions if r.robot.unit not in held], baseline, test, place.axis, seed, epochs)
 
 
-def within(name: str, place: tuple[str, int], seed: int) -> dict[str, list[Any]]:
-    return _json(METHODS[name](problem_of(*place, seed)))
+def within(name: str, place: Place, seed: int, epochs: int | None = None) -> dict[str, list[Any]]:
+    """What a method says of the test cycles of an axis whose other units it has learned."""
+    return _json(METHODS[name](problem_of(place, seed, epochs)))
 
 
-def across(name: str, origin: tuple[str, int], place: tuple[str, int], seed: int) -> dict[str, list[Any]]:
+def across(name: str, origin: Place, place: Place, seed: int, epochs: int | None = None) -> dict[str, list[Any]]:
     """The source's sessions, and the target's with labels of a tenth of its training units."""
-    problem = problem_of(*place, seed)
+    problem = problem_of(place, seed, epochs)
     units = sorted({r.robot.unit for r in problem.train})
     few = set(generator(seed, 43).permutation(units)[: max(1, round(_LABELLED * len(units)))].tolist())
-    task = Task(_sessions(origin[0]), origin[1], [r for r in problem.train if r.robot.unit in few], problem)
+    task = Task(_sessions(origin), origin.axis, [r for r in problem.train if r.robot.unit in few], problem)
     return _json(CARRIED[name].run(task))
 
 

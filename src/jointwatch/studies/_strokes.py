@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from jointwatch.core import Index, Label, Quantity, Recording
 from jointwatch.core.errors import InputError, MissingChannel
+from jointwatch.diagnosis._profile_view import SPREAD_PARTS, typical_samples
 from jointwatch.features.cycle_statistics import CycleStatistics
 from jointwatch.features.phase_profile import PhaseProfile
 from jointwatch.recordings import read
@@ -19,7 +19,6 @@ from jointwatch.windows.layout import common_channels
 __all__ = ["COARSE", "PROFILE", "STATISTICS", "Strokes", "load_name", "read_strokes"]
 
 STATISTICS, COARSE, PROFILE = "statistics", "coarse profile", "profile"
-_PARTS = 27
 _QUANTITIES = (Quantity.POSITION_ERROR, Quantity.CURRENT)
 
 
@@ -82,12 +81,14 @@ def read_strokes(folder: Path) -> Strokes:
     channels = common_channels(recordings, quantities=_QUANTITIES)
     if {channel.quantity for channel in channels} != set(_QUANTITIES):
         raise MissingChannel("current and position error are needed", file=folder)
-    windows = by_cycle(recordings, length=_samples(recordings), channels=channels, domain="truth:load_kgf")
+    windows = by_cycle(
+        recordings, length=max(SPREAD_PARTS, typical_samples(recordings)), channels=channels, domain="truth:load_kgf"
+    )
     effort = [channel.key for channel in channels if channel.quantity is Quantity.CURRENT]
     makers = {
         STATISTICS: CycleStatistics(),
-        COARSE: CycleStatistics(_PARTS, ["mean"]),
-        PROFILE: PhaseProfile(spread_parts=_PARTS, channels=effort),
+        COARSE: CycleStatistics(SPREAD_PARTS, ["mean"]),
+        PROFILE: PhaseProfile(spread_parts=SPREAD_PARTS, channels=effort),
     }
     facts = {recording.session: _facts(recording) for recording in recordings}
     of_row = [facts[session] for session in windows.index.session]
@@ -106,13 +107,6 @@ def read_strokes(folder: Path) -> Strokes:
         np.array([families.index(family) for _, family, _ in pairs]),
         (*reading.summary(), *skipped),
     )
-
-
-def _samples(recordings: Sequence[Recording]) -> int:
-    """Samples of a cycle as it was recorded."""
-    spans = [cycle.stop_s - cycle.start_s for recording in recordings for cycle in recording.cycles]
-    rates = [recording.rate_hz for recording in recordings]
-    return max(_PARTS, round(float(np.median(spans)) * float(np.median(rates))))
 
 
 def _facts(recording: Recording) -> tuple[float, int, str, int]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from jointwatch.studies._axes import (
     AxisOptions,
@@ -20,7 +20,7 @@ from jointwatch.studies._axes import (
     numbers,
 )
 from jointwatch.studies._axis_carry import ALONE, carried, on_the_target_alone
-from jointwatch.studies._axis_methods import CARRIED, across, counts_of_rows
+from jointwatch.studies._axis_methods import CARRIED, Place, across, counts_of_rows
 from jointwatch.studies._folds import SPLITS
 from jointwatch.studies._ledger import Ledger
 from jointwatch.studies._part import Part
@@ -37,6 +37,13 @@ _FRICTION = ("friction alone", "friction carried, no labels", "friction carried"
 class _Options(AxisOptions):
     axes: str = Field("1,2,3,4,5,6", description="Sources and targets, comma-separated.")
     methods: str = Field("network,friction", description="Which, comma-separated: network, friction.")
+
+    @field_validator("methods")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        if not set(value.split(",")) <= {"network", "friction"}:
+            raise ValueError(f"methods are network and friction, comma-separated, got {value!r}")
+        return value
 
 
 class AxisMatrix(Study):
@@ -56,7 +63,7 @@ class AxisMatrix(Study):
         axes = [int(axis) for axis in numbers(options.axes)]
         splits, seeds, paper = fleet.splits(*axes), options.repeats, options.recipe("paper")
         methods = options.methods.split(",")
-        folders = {axis: (str(fleet.folder / fleet.axes[axis]), axis) for axis in axes}
+        places = {axis: Place(str(fleet.folder / fleet.axes[axis]), axis, options.severity) for axis in axes}
         steps: dict[str, Any] = {}
         for seed in seeds if "network" in methods else ():
             halves = {(axis, split): fleet.halves(axis, split, seed) for axis in axes for split in splits}
@@ -73,7 +80,7 @@ class AxisMatrix(Study):
                         if CARRIED[name].alone == name and source != axes[0]:
                             continue  # the target alone has no source
                         steps[_friction_key(name, source, target, seed)] = partial(
-                            across, name, folders[source], folders[target], seed
+                            across, name, places[source], places[target], seed
                         )
         found = ledger.every(steps, progress)
         part = Part()

@@ -16,6 +16,7 @@ from jointwatch.studies._axes import (
     Fleet,
     Halves,
     add_counts,
+    codes_of,
     fitted,
     judged,
     over_repeats,
@@ -62,6 +63,9 @@ class AxisModels(Study):
                 for key, job in jobs.items():
                     if (job[0], job[3]) == (split, seed):
                         steps[key] = partial(_trained, halves, NETWORKS[job[2]], recipes[job[1]], seed)
+        training, seed = next(iter(recipes)), options.repeats[0]
+        halves = fleet.halves(options.axis, splits[-1], seed)
+        steps["attention"] = partial(_attended, halves, recipes[training], seed)
         found = ledger.every(steps, progress)
         part = Part()
         axis = f"axis {options.axis}"
@@ -70,12 +74,34 @@ class AxisModels(Study):
                 for name in NETWORKS:
                     counts = [found[f"{split}/{training}/{name}/{seed}"] for seed in options.repeats]
                     _report(part, counts, split, training, name, axis)
+        part.table("attention", found["attention"])
         part.notes.append(fleet.note)
         return Results("axis-models", "", 0.0, tuple(part.rows), tuple(part.notes), part.details)
 
 
 def _trained(halves: Halves, network: str, training: Recipe, seed: int) -> Counts:
     return judged(fitted(halves.train, training, seed, network), halves.test)
+
+
+def _attended(halves: Halves, training: Recipe, seed: int) -> list[dict[str, Any]]:
+    """What AD-CNN saw in the first worn test map, and the share of attention that each position got."""
+    view = fitted(halves.train, training, seed)
+    found = view.explain(halves.test[np.flatnonzero(codes_of(halves.test))[:1]])
+    if found.maps is None or found.attention is None:
+        return []
+    index = found.index
+    of = {"unit": str(index.unit[0]), "session": str(index.session[0]), "severity": float(index.severity[0])}
+    return [
+        {
+            **of,
+            "feature": feature,
+            "start_s": round(block / halves.test.rate_hz, 6),
+            "value": round(float(found.maps[0, number, block]), 5),
+            "attention": round(float(found.attention[0, number, block]), 7),
+        }
+        for number, feature in enumerate(found.features)
+        for block in range(found.maps.shape[2])
+    ]
 
 
 def _report(part: Part, counts: list[Counts], split: str, training: str, name: str, axis: str) -> None:

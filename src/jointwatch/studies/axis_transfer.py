@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 from pydantic import Field
 
-from jointwatch.studies._axes import AxisOptions, Counts, Fleet, Halves, add_counts, balanced_of, fitted, over_repeats
+from jointwatch.studies._axes import (
+    AxisOptions,
+    Counts,
+    Fleet,
+    Halves,
+    add_counts,
+    balanced_of,
+    fitted,
+    numbers,
+    over_repeats,
+)
 from jointwatch.studies._axis_carry import (
     ALONE,
     carried,
@@ -26,8 +37,6 @@ from jointwatch.training.recipes import Recipe
 
 __all__ = ["AxisTransfer"]
 
-_SHARES = tuple(round(0.1 * i, 1) for i in range(1, 11))
-_QUICK = (0.1, 0.5, 1.0)
 _FEW = 0.1
 _CARRIED = "AD-CNN, transfer"
 _TREES_ALONE = f"{TREES}, target alone"
@@ -36,6 +45,10 @@ _TREES_ALONE = f"{TREES}, target alone"
 class _Options(AxisOptions):
     source: int = Field(6, ge=1, description="The axis with much labelled data.")
     target: int = Field(4, ge=1, description="The axis with little.")
+    shares: str = Field(
+        "10,20,30,40,50,60,70,80,90,100",
+        description="Shares of both axes' training data, per cent, comma-separated; quick: three of them.",
+    )
 
 
 class AxisTransfer(Study):
@@ -53,54 +66,70 @@ class AxisTransfer(Study):
     def _run(self, options: Any, ledger: Ledger, progress: Progress) -> Results:
         fleet = Fleet(options.data, options)
         seeds, splits = options.repeats, fleet.splits(options.target)
-        shares = _QUICK if options.quick else _SHARES
+        shares = [share / 100 for share in numbers(options.shares)]
+        if options.quick:
+            shares = sorted({shares[0], shares[(len(shares) - 1) // 2], shares[-1]})
+        most = _percent(shares[-1])
         paper = options.recipe("paper")
         steps: dict[str, Any] = {}
         for seed in seeds:
             source = fleet.halves(options.source, "random", seed)
             targets = {split: fleet.halves(options.target, split, seed) for split in splits}
             for share in reversed(shares):
-                steps[f"source {share:.0%}/seed {seed}"] = partial(_one, source, targets, share, shares, paper, seed)
+                step = partial(_one, source, targets, share, shares, paper, seed, share == shares[-1])
+                steps[f"source {_percent(share)}/seed {seed}"] = step
             for split, target in targets.items():
                 for share in reversed(shares):
-                    steps[f"alone {split} {share:.0%}/seed {seed}"] = partial(_alone, target, share, paper, seed)
+                    steps[f"alone {split} {_percent(share)}/seed {seed}"] = partial(_alone, target, share, paper, seed)
         found = ledger.every(steps, progress)
         part = Part()
         place = {"source": f"axis {options.source}", "target": f"axis {options.target}"}
         for split in splits:
             for few in shares:
                 for much in shares:
-                    grid = [found[f"source {much:.0%}/seed {seed}"][split][f"{few:.0%}"] for seed in seeds]
-                    of = {**place, "source": f"{place['source']}, {much:.0%}"}
+                    grid = [found[f"source {_percent(much)}/seed {seed}"][split][_percent(few)] for seed in seeds]
+                    of = {**place, "source": f"{place['source']}, {_percent(much)}"}
                     _report(part, grid, split, _CARRIED, few, much, of)
                 for method in (ALONE, _TREES_ALONE):
-                    alone = [found[f"alone {split} {few:.0%}/seed {seed}"][method] for seed in seeds]
+                    alone = [found[f"alone {split} {_percent(few)}/seed {seed}"][method] for seed in seeds]
                     _report(part, alone, split, method, few, 0.0, {**place, "source": "-"})
-                whole = [found[f"source 100%/seed {seed}"][split][f"{few:.0%}"] for seed in seeds]
-                alone = [found[f"alone {split} {few:.0%}/seed {seed}"][ALONE] for seed in seeds]
+                whole = [found[f"source {most}/seed {seed}"][split][_percent(few)] for seed in seeds]
+                alone = [found[f"alone {split} {_percent(few)}/seed {seed}"][ALONE] for seed in seeds]
                 _pairs(part, whole, alone, split, few, place)
-            for method in found["source 100%/seed 0"][f"family {split}"]:
-                tuned = [found[f"source 100%/seed {seed}"][f"family {split}"][method] for seed in seeds]
+            for method in found[f"source {most}/seed 0"][f"family {split}"]:
+                tuned = [found[f"source {most}/seed {seed}"][f"family {split}"][method] for seed in seeds]
                 name = f"AD-CNN, fine-tuning {method.replace('_', ' ')}"
-                means = add_counts(part, tuned, split, method=name, labels=f"{_FEW:.0%}", **place)
-                part.table("family", [{"method": method, "split": split, **means}])
+                means = add_counts(part, tuned, split, method=name, labels=_percent(_FEW), **place)
+                for row in part.rows[-len(means) :]:
+                    ends = {"metric": row.metric, "mean": row.mean, "low": row.low, "high": row.high}
+                    part.table("family", [{"method": method.replace("_", " "), "split": split, **ends}])
         part.notes.append(fleet.note)
         part.notes.append("a tenth of the target is " + _amount(fleet, options, splits))
         return Results("axis-transfer", "", 0.0, tuple(part.rows), tuple(part.notes), part.details)
 
 
 def _one(
-    source: Halves, targets: dict[str, Halves], share: float, shares: tuple[float, ...], paper: Recipe, seed: int
+    source: Halves,
+    targets: dict[str, Halves],
+    share: float,
+    shares: Sequence[float],
+    paper: Recipe,
+    seed: int,
+    tune: bool,
 ) -> Any:
-    """One source network, carried to both splits of the target with all shares of it."""
+    """One source network, carried to both splits of the target with all shares of it; `tune` in every way."""
     view = fitted(source.train[share_of(source, share, seed)], paper, seed)
     found: dict[str, Any] = {
-        split: {f"{few:.0%}": counts for few, counts in carried(view, target, shares, paper, seed).items()}
+        split: {_percent(few): counts for few, counts in carried(view, target, shares, paper, seed).items()}
         for split, target in targets.items()
     }
-    if share == 1.0:
+    if tune:
         found |= {f"family {split}": family(view, target, _FEW, paper, seed) for split, target in targets.items()}
     return found
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:g}%"
 
 
 def _alone(target: Halves, share: float, paper: Recipe, seed: int) -> dict[str, Counts]:
@@ -110,7 +139,7 @@ def _alone(target: Halves, share: float, paper: Recipe, seed: int) -> dict[str, 
 def _report(
     part: Part, counts: list[Counts], split: str, method: str, few: float, much: float, place: dict[str, str]
 ) -> None:
-    means = add_counts(part, counts, split, method=method, labels=f"{few:.0%}", **place)
+    means = add_counts(part, counts, split, method=method, labels=_percent(few), **place)
     last = part.rows[-len(means) :]
     for row in last:
         std = over_repeats(counts, row.metric)[1]
@@ -140,7 +169,7 @@ def _pairs(
         [balanced_of(one) - balanced_of(other) for one, other in zip(carried_, alone, strict=True)],
         method=f"{_CARRIED}, against alone",
         split=SPLITS[split],
-        labels=f"{few:.0%}",
+        labels=_percent(few),
         seeds=len(alone),
         **place,
     )

@@ -14,8 +14,10 @@ from jointwatch.studies._axis_methods import (
     CARRIED,
     DEFAULT,
     METHODS,
+    OF_NETWORKS,
     OF_SESSIONS,
     QUICK,
+    Place,
     across,
     counts_by_unit,
     counts_of_rows,
@@ -33,7 +35,6 @@ __all__ = ["AxisUnits"]
 _FIGURES = ("balanced accuracy", "recall", "false-alarm share", "F1", "MCC")
 _ALL = "all axes"
 _BINS = 10
-_NETWORK = "CNN"
 
 
 class _Options(AxisOptions):
@@ -60,19 +61,23 @@ class AxisUnits(Study):
         carried = [name for name in CARRIED if not options.quick or name in QUICK]
         steps: dict[str, Any] = {}
         for axis in axes:
-            place = (str(fleet.folder / fleet.axes[axis]), axis)
-            origin = (str(fleet.folder / fleet.axes[options.source]), options.source)
+            origin, place = (
+                Place(str(fleet.folder / fleet.axes[a]), a, options.severity) for a in (options.source, axis)
+            )
             for seed in options.repeats:
                 for name in methods:
-                    if _NETWORK in name and axis not in deep:
+                    if name in OF_NETWORKS and axis not in deep:
                         continue
-                    steps[f"{axis}/{name}/{seed}"] = partial(within, name, place, seed)
+                    steps[f"{axis}/{name}/{seed}"] = partial(within, name, place, seed, options.epochs)
                 for name in carried:
-                    if axis == options.source or (_NETWORK in name and axis not in deep):
+                    if axis == options.source or (name in OF_NETWORKS and axis not in deep):
                         continue
-                    steps[f"{options.source} to {axis}/{name}/{seed}"] = partial(across, name, origin, place, seed)
+                    step = partial(across, name, origin, place, seed, options.epochs)
+                    steps[f"{options.source} to {axis}/{name}/{seed}"] = step
         # The longest last steps would leave processes idle, so networks come first.
-        found = ledger.every(dict(sorted(steps.items(), key=lambda item: _NETWORK not in item[0])), progress)
+        found = ledger.every(
+            dict(sorted(steps.items(), key=lambda item: item[0].split("/")[1] not in OF_NETWORKS)), progress
+        )
         part = Part()
         for name in methods:
             repetitions = {

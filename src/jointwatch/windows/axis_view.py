@@ -20,11 +20,18 @@ def axis_of(recording: Recording, axis: int | None = None) -> int:
     That is by the sum of its position's absolute changes, measured, else commanded; the lower number where two are
     equal. A robot with one joint needs no position for it.
 
-    Errors: `UsageError` for a joint that the robot does not have; `MissingChannel` without any position.
+    Errors: `UsageError` for a joint that the robot does not have, naming file and unit; `MissingChannel` without any
+    position.
     """
     numbers = [joint.number for joint in recording.robot.joints]
     if axis is not None:
-        return recording.robot.joint(axis).number
+        if axis not in numbers:
+            where = f"{recording.source}: " if recording.source else ""
+            raise UsageError(
+                f"{where}{recording.robot.unit}, session {recording.session!r}, has no joint {axis}, it has "
+                f"{', '.join(map(str, numbers))}; leave it out, or say another joint with axis="
+            )
+        return axis
     if len(numbers) == 1:
         return numbers[0]
     for source in (Source.MEASURED, Source.COMMANDED):
@@ -60,7 +67,7 @@ def signals_of(axis: int, keys: Sequence[str]) -> tuple[Channel, ...]:
 
 def axis_view(recording: Recording, keys: Sequence[str], axis: int | None = None) -> Recording:
     """The recording with the named signals of one axis alone, called without a joint number, so that windows of
-    axis 4 and of axis 6 have the same channels.
+    axis 4 and of axis 6 have the same channels. Which it was is in `truth["axis"]`.
 
     >>> from jointwatch.core import Robot
     >>> arm = Robot.of("demo", "arm", "arm-1", joints=2)
@@ -72,10 +79,20 @@ def axis_view(recording: Recording, keys: Sequence[str], axis: int | None = None
 
     Errors: `MissingChannel` for a signal that was neither recorded nor can be derived, naming it.
     """
-    signals = signals_of(axis_of(recording, axis), keys)
+    number = axis_of(recording, axis)
+    signals = signals_of(number, keys)
     full = derive(recording, signals)
+    for signal in signals:
+        if signal not in full:
+            raise MissingChannel(
+                f"not recorded for {recording.robot.unit}, session {recording.session!r}",
+                file=recording.source or None,
+                channel=signal.key,
+                remedy=f"leave it out; the recording has {', '.join(c.key for c in recording.channels)}",
+            )
     return replace(
         recording,
         values=np.stack([full[signal] for signal in signals]),
         channels=tuple(replace(signal, joint=None) for signal in signals),
+        truth={**recording.truth, "axis": number},
     )

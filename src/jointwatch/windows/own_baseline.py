@@ -14,7 +14,8 @@ from jointwatch.core.errors import NotEnoughData, UsageError
 
 __all__ = ["OwnBaseline"]
 
-_FLOOR = 0.05  # least share of the typical size that a logarithm is taken of
+_FLOOR = 0.05  # least ratio that a logarithm is taken of
+_LEAST = 1e-6  # least baseline of a ratio, as share of the typical size
 
 
 class OwnBaseline(BaseEstimator):
@@ -70,11 +71,9 @@ class OwnBaseline(BaseEstimator):
         self.scale_ = np.ones(X.shape[1])
         self.names_: list[str] = []
         self.mean_ = np.empty((0, X.shape[1]))
-        self._remember(self._form(X[healthy]), names[healthy], index.take(healthy))
-        about = self._crossed(X, index)[healthy]
-        spread = np.sqrt(np.mean(about**2, axis=0))
+        self._remember(X[healthy], names[healthy], index.take(healthy))
+        spread = np.sqrt(np.mean(self._crossed(X[healthy], index.take(healthy)) ** 2, axis=0))
         self.scale_ = np.where(self.ratio_ | (spread == 0), 1.0, spread)
-        self.mean_ = self.mean_ / self.scale_
         return self
 
     def add(self, X: np.ndarray, index: Index) -> Self:
@@ -83,7 +82,7 @@ class OwnBaseline(BaseEstimator):
         X, names = self._checked(X, index)
         healthy = index.label == "normal"
         added = copy.deepcopy(self)
-        added._remember(self._form(X[healthy]), names[healthy], index.take(healthy))
+        added._remember(X[healthy], names[healthy], index.take(healthy))
         return added
 
     def transform(self, X: np.ndarray, index: Index) -> np.ndarray:
@@ -93,11 +92,11 @@ class OwnBaseline(BaseEstimator):
         unknown = sorted(set(np.unique(names)) - set(self.names_))
         if unknown:
             raise UsageError(
-                f"no healthy baseline is known of {self.by} {', '.join(unknown)}; adapt with some healthy cycles of it"
+                f"no healthy baseline is known of {self.by} {', '.join(unknown)}; fit or adapt with some healthy "
+                "cycles of it"
             )
         place = {name: number for number, name in enumerate(self.names_)}
-        relative: np.ndarray = self._form(X) - self.mean_[[place[name] for name in names]]
-        return relative
+        return self._against(X, self.mean_[[place[name] for name in names]])
 
     def fit_transform(self, X: np.ndarray, index: Index) -> np.ndarray:
         """Fit, and the same rows relative to baselines that their own session had no part in."""
@@ -110,30 +109,29 @@ class OwnBaseline(BaseEstimator):
 
     def _crossed(self, X: np.ndarray, index: Index) -> np.ndarray:
         relative, names = self.transform(X, index), getattr(index, self.by)
-        healthy = index.label == "normal"
-        formed = self._form(X)
+        healthy, sessions = index.label == "normal", _sessions(index)
         for name in np.unique(names[healthy]):
             own = np.flatnonzero(healthy & (names == name))
-            part = _sessions(index)[own]
-            if len(np.unique(part)) == 1:
-                part = index.cycle[own]
-            if len(np.unique(part)) == 1:
-                continue
-            for one in np.unique(part):
-                rest = own[part != one]
-                relative[own[part == one]] = formed[own[part == one]] - _mean(formed[rest], part[part != one])
+            for parts in (sessions[own], index.cycle[own]):
+                means, part = _part_means(X[own], parts)
+                if len(means) > 1:
+                    others = (means.sum(axis=0) - means) / (len(means) - 1)
+                    relative[own] = self._against(X[own], others[part])
+                    break
         return relative
 
-    def _form(self, X: np.ndarray) -> np.ndarray:
-        logarithm = np.log(np.maximum(X, _FLOOR * self.size_) / self.size_)
-        formed: np.ndarray = np.where(self.ratio_, logarithm, X / self.size_) / self.scale_
-        return formed
+    def _against(self, X: np.ndarray, mean: np.ndarray) -> np.ndarray:
+        """(row, feature) logarithm of the ratio to the baseline, or difference to it."""
+        level = np.where(self.ratio_, np.maximum(mean, _LEAST * self.size_), 1.0)
+        logarithm = np.log(np.maximum(np.where(self.ratio_, X / level, 1.0), _FLOOR))
+        relative: np.ndarray = np.where(self.ratio_, logarithm, (X - mean) / (self.size_ * self.scale_))
+        return relative
 
-    def _remember(self, formed: np.ndarray, names: np.ndarray, index: Index) -> None:
+    def _remember(self, X: np.ndarray, names: np.ndarray, index: Index) -> None:
         sessions = _sessions(index)
         for name in np.unique(names):
             own = names == name
-            mean = _mean(formed[own], sessions[own])
+            mean = _part_means(X[own], sessions[own])[0].mean(axis=0)
             if name in self.names_:
                 self.mean_[self.names_.index(name)] = mean
             else:
@@ -156,10 +154,12 @@ class OwnBaseline(BaseEstimator):
 
 
 def _sessions(index: Index) -> np.ndarray:
-    return np.array([f"{unit}/{session}" for unit, session in zip(index.unit, index.session, strict=True)])
+    return np.array([f"{unit}/{session}" for unit, session in zip(index.unit, index.session, strict=True)], np.str_)
 
 
-def _mean(rows: np.ndarray, part: np.ndarray) -> np.ndarray:
-    """Mean over parts of the means of their rows."""
-    mean: np.ndarray = np.mean([rows[part == one].mean(axis=0) for one in np.unique(part)], axis=0)
-    return mean
+def _part_means(rows: np.ndarray, part: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(part, feature) means of the rows of each part, and the number of each row's part."""
+    names, number = np.unique(part, return_inverse=True)
+    sums = np.zeros((len(names), rows.shape[1]))
+    np.add.at(sums, number, rows)
+    return sums / np.bincount(number, minlength=len(names))[:, None], number

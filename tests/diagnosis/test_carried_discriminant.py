@@ -9,7 +9,7 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.exceptions import NotFittedError
 
 from jointwatch.core.errors import NotEnoughData, UsageError
-from jointwatch.studies._carried_discriminant import CarriedDiscriminant
+from jointwatch.diagnosis._carried_discriminant import CarriedDiscriminant
 
 CLASSES, FEATURES, CYCLES = 6, 12, 4
 
