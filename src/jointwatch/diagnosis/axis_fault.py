@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 __all__ = ["AxisFaultClassifier"]
 
 _VIEWS = ("friction", "network", "profile")
-_USUAL = ("friction", "network")
 _HELD = 0.2
 
 
@@ -85,7 +84,7 @@ class AxisFaultClassifier(ClassifierMixin, BaseEstimator):
     ...     return Recording(t, np.stack([q, torque, torque / 30]), channels, arm, name, cycles)
     >>> units = [f"arm-{i}" for i in range(4)]
     >>> source = [session(u, n, f) for u in units for n, f in (("a", 1.0), ("bb", 1.1), ("worn", 2.1))]
-    >>> model = AxisFaultClassifier(views=("friction",)).fit(source)
+    >>> model = AxisFaultClassifier().fit(source)
     >>> target = model.adapt([session("new", "a", 1.5, axis=4), session("new", "bb", 1.6, axis=4)])
     >>> target.predict([session("new", "today", 3.2, axis=4)]).tolist()
     ['faulty', 'faulty', 'faulty']
@@ -93,7 +92,7 @@ class AxisFaultClassifier(ClassifierMixin, BaseEstimator):
 
     def __init__(
         self,
-        views: Sequence[str] = _USUAL,
+        views: Sequence[str] = ("friction",),
         decide: Decide = "faulty",
         axis: int | None = None,
         baseline: Literal["unit", "domain"] = "unit",
