@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -182,3 +184,11 @@ def test_measured_faults_are_found_and_friction_says_what_it_lacks(strokes: Call
     assert model.score(late) > 0.95
     with pytest.raises(MissingChannel, match=r"\.csv, channel position: friction needs .*views=\('profile',\)"):
         AxisFaultClassifier(views=("friction",)).fit(train)
+
+
+def test_the_default_needs_no_torch() -> None:
+    code = (
+        "import sys; from jointwatch.diagnosis.axis_fault import AxisFaultClassifier as C; "
+        "import jointwatch.diagnosis._friction_view; C()._made(); sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -23,5 +23,15 @@ def test_carry_to_another_robot(tmp_path: Path) -> None:
     assert (tmp_path / "report.html").stat().st_size > 10_000
 
 
+def test_worn_reducer() -> None:
+    script = EXAMPLES / "worn_reducer.py"
+    said = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True, timeout=240).stdout
+    lines = [line for line in said.splitlines() if "P(worn)" in line]
+    assert len(lines) == 16  # 4 units, 6 sessions each but 2 that are known
+    grave = [line for line in lines if "severity 1" in line or "severity 0.6" in line]
+    assert sum(": faulty" in line for line in grave) >= 7
+    assert float(said.partition("no label of it used: ")[2].split()[0]) > 0.8
+
+
 def test_every_example_is_tested() -> None:
-    assert [path.name for path in EXAMPLES.glob("*.py")] == ["carry_to_another_robot.py"]
+    assert sorted(path.name for path in EXAMPLES.glob("*.py")) == ["carry_to_another_robot.py", "worn_reducer.py"]

@@ -282,14 +282,15 @@ def _sessions(place: Place) -> tuple[Recording, ...]:
 
 
 def problem_of(place: Place, seed: int, epochs: int | None = None) -> Problem:
-    """Training units, and test units with two healthy sessions each as their baseline."""
+    """Training units, and test units of each of which two healthy sessions are the baseline, one if it has but two."""
     sessions = _sessions(place)
     units = generator(seed, 41).permutation(sorted({r.robot.unit for r in sessions}))
     held = set(units[: max(1, round(_TEST * len(units)))].tolist())
     baseline: list[Recording] = []
     for unit in sorted(held):
         healthy = [r for r in sessions if r.robot.unit == unit and r.condition.label is Label.NORMAL]
-        kept = generator(seed, 42, int(np.flatnonzero(units == unit)[0])).permutation(len(healthy))[:_BASELINE]
+        order = generator(seed, 42, int(np.flatnonzero(units == unit)[0])).permutation(len(healthy))
+        kept = order[: min(_BASELINE, max(1, len(healthy) - 1))]
         baseline += [healthy[i] for i in kept]
     known = {(r.robot.unit, r.session) for r in baseline}
     test = [r for r in sessions if r.robot.unit in held and (r.robot.unit, r.session) not in known]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
@@ -35,6 +35,9 @@ _FRICTION = ("friction alone", "friction carried, no labels", "friction carried"
 
 
 class _Options(AxisOptions):
+    amounts: Literal["few", "all"] = Field(
+        "few", description="Of the random split: on every axis as published for axis 4, or all."
+    )
     axes: str = Field("1,2,3,4,5,6", description="Sources and targets, comma-separated.")
     methods: str = Field("network,friction", description="Which, comma-separated: network, friction.")
 
@@ -59,7 +62,7 @@ class AxisMatrix(Study):
     Options = _Options
 
     def _run(self, options: Any, ledger: Ledger, progress: Progress) -> Results:
-        fleet = Fleet(options.data, options.model_copy(update={"amounts": "few"}))
+        fleet = Fleet(options.data, options)
         axes = [int(axis) for axis in numbers(options.axes)]
         splits, seeds, paper = fleet.splits(*axes), options.repeats, options.recipe("paper")
         methods = options.methods.split(",")

@@ -113,7 +113,7 @@ def _report(
         for axis, repeats in repetitions.items():
             units = np.unique([unit for rows in repeats for unit in rows["unit"]])
             counts = [counts_by_unit(rows, units, severity) for rows in repeats]
-            whole.append(np.array([c / max(c.sum(), 1) for c in counts]))
+            whole.append(np.array([c / np.maximum(c.sum(axis=(0, 2), keepdims=True), 1) for c in counts]))
             _line(part, counts, name, source or f"axis {axis}", f"axis {axis}", severity, labels)
         if len(repetitions) == axes:
             together = list(np.concatenate(whole, axis=1))

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
-import torch
 
 from jointwatch.core.errors import UsageError
 
@@ -32,6 +31,7 @@ def generator(*key: int) -> np.random.Generator:
 def seeded(seed: int) -> Iterator[None]:
     """Torch's global generators start from `seed` inside (initial weights, dropout) and are restored after.
 
+    >>> import torch
     >>> before = torch.get_rng_state()
     >>> with seeded(0):
     ...     first = torch.rand(2)
@@ -43,6 +43,8 @@ def seeded(seed: int) -> Iterator[None]:
     """
     if seed < 0:
         raise UsageError(f"seeds are whole numbers from 0, got {seed}")
+    import torch  # what draws with numpy alone works without it
+
     cpu = torch.get_rng_state()
     gpus = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
     try:

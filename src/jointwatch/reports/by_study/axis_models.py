@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from jointwatch.reports.paper_figures import confusion_matrix, grouped_bars
+from jointwatch.reports.paper_figures import attention_map, confusion_matrix, grouped_bars
 from jointwatch.reports.study_figures import save
 from jointwatch.studies.base import Results
 
-__all__ = ["CAPTIONS", "best_figure", "drawn", "figures", "models_figure"]
+__all__ = ["CAPTIONS", "attention_figure", "best_figure", "drawn", "figures", "models_figure"]
 
 Record = Mapping[str, Any]
 
@@ -25,6 +25,7 @@ CAPTIONS = {
     "models_modern": "The same networks with our own training; bars are means, whiskers 95 % intervals over units",
     "confusion_random": f"{_BEST}: random split (optimistic)",
     "confusion_unit": f"{_BEST}: whole units held out",
+    "attention": "A worn map of a unit never seen, as AD-CNN saw it, and where the network looked",
 }
 
 
@@ -34,7 +35,7 @@ def drawn(rows: Sequence[Record]) -> list[Record]:
 
 
 def figures(results: Results, out: Path) -> list[Path]:
-    """Bars for each training, a confusion matrix for each split; returns the paths, PNG before SVG."""
+    """Bars a training, a confusion matrix a split, attention over a map; returns the paths, PNG before SVG."""
     paths: list[Path] = []
     scores, confusions = results.details["figures"], results.details["confusions"]
     for training in dict.fromkeys(str(record["training"]) for record in scores):
@@ -43,6 +44,8 @@ def figures(results: Results, out: Path) -> list[Path]:
     for split in dict.fromkeys(str(record["split"]) for record in scores):
         stem = "confusion_" + split.partition(" ")[0]
         paths += save(best_figure(scores, confusions, split), out / stem)
+    if results.details.get("attention"):
+        paths += save(attention_figure(results.details["attention"]), out / "attention")
     return paths
 
 
@@ -64,3 +67,22 @@ def best_figure(scores: Sequence[Record], confusions: Sequence[Record], split: s
     for cell in cells:
         counts[names.index(str(cell["true"])), names.index(str(cell["said"]))] = cell["maps"]
     return confusion_matrix(counts, names, title=f"{best['network']}, {best['training']} training\n{split}", of="maps")
+
+
+def attention_figure(cells: Sequence[Record]) -> Figure:
+    """A map and the attention that each of its positions got.
+
+    Parameters
+    ----------
+    cells : `feature`, `start_s` in the map, `value`, `attention`; see `studies.axis_models`.
+    """
+    features = list(dict.fromkeys(str(cell["feature"]) for cell in cells))
+    starts = sorted({float(cell["start_s"]) for cell in cells})
+    values, attended = np.zeros((2, len(starts), len(features)))
+    for cell in cells:
+        place = starts.index(float(cell["start_s"])), features.index(str(cell["feature"]))
+        values[place], attended[place] = cell["value"], cell["attention"]
+    first = cells[0]
+    title = f"{first['unit']}, session {first['session']},\nseverity {first['severity']:g}"
+    block_s = starts[1] - starts[0] if len(starts) > 1 else None
+    return attention_map(values, attended, features, block_s=block_s, titles=(title, "attention"))
