@@ -14,7 +14,7 @@ from jointwatch.diagnosis._maps_view import MapsView
 from jointwatch.reports.by_study import axis_models as pictures
 from jointwatch.reports.study import write_study
 from jointwatch.studies import _axes
-from jointwatch.studies._axes import FIGURES, NETWORKS, AxisOptions, Fleet, codes_of, fitted, judged, numbers, published
+from jointwatch.studies._axes import FIGURES, NETWORKS, AxisOptions, Fleet, codes_of, drawn, fitted, judged, numbers
 from jointwatch.studies.axis_models import AxisModels
 from jointwatch.training.recipes import recipe
 
@@ -54,21 +54,22 @@ def test_sessions_are_drawn_until_the_published_amounts_are_there(
     fleet: Fleet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recordings = fleet.recordings(4)
-    with pytest.raises(NotEnoughData, match="published amounts of axis 4"):
-        published(recordings, 4, 0)
+    with pytest.raises(NotEnoughData, match="21,777 worn and 19,105 healthy samples; --amounts all"):
+        drawn(recordings, _axes.FEW, 0)
     session = len(recordings[0].time_s)
     wanted = {"anomalous": 4 * session - 10, "normal": 2 * session - 10}
-    monkeypatch.setattr(_axes, "_FEW", tuple(wanted.values()))
+    monkeypatch.setattr(_axes, "FEW", tuple(wanted.values()))
     assert _axes.published_share(4) == pytest.approx(wanted["anomalous"] / sum(wanted.values()))
-    drawn = [published(recordings, 4, seed) for seed in range(3)]
-    for chosen in drawn:
+    draws = [drawn(recordings, _axes.FEW, seed) for seed in range(3)]
+    for chosen in draws:
         for label, amount in wanted.items():
             own = [len(r.time_s) for r in chosen if r.condition.label == label]
             assert sum(own) >= amount > sum(own) - max(own)
-    assert len({tuple(sorted(r.robot.unit for r in chosen)) for chosen in drawn}) > 1
-    maps = fleet.maps(drawn[0], 4)
-    less = Fleet(fleet.folder, fleet.options.model_copy(update={"amounts": "published"})).halves(4, "random", 0)
-    assert len(less.train) + len(less.test) == len(maps)
+    assert len({tuple(sorted(r.robot.unit for r in chosen)) for chosen in draws}) > 1
+    maps = fleet.maps(draws[0], 4)
+    for amounts in ("published", "few"):
+        less = Fleet(fleet.folder, fleet.options.model_copy(update={"amounts": amounts})).halves(4, "random", 0)
+        assert len(less.train) + len(less.test) == len(maps)
 
 
 def test_grave_wear_is_learned_by_the_published_network(small: dict[str, Any]) -> None:
@@ -126,8 +127,30 @@ def test_every_network_has_a_row_for_both_splits_and_the_study_resumes(
     assert "taken over" in again.notes[-1]
     paths = write_study(results, tmp_path / "report")
     stems = {path.stem for path in paths if path.suffix == ".svg"}
-    assert stems == {"models_paper", "confusion_random", "confusion_unit"}
+    assert stems == {"models_paper", "confusion_random", "confusion_unit", "attention"}
     assert stems <= set(pictures.CAPTIONS)
+
+
+def test_attention_is_kept_of_a_worn_map_of_a_unit_that_is_not_learned(small: dict[str, Any], tmp_path: Path) -> None:
+    options = AxisModels.Options(**small | {"seeds": 1, "epochs": 1}, trainings="paper")
+    cells = AxisModels().run(options, tmp_path).details["attention"]
+    halves = Fleet(small["data"], options).halves(6, "unit", 0)
+    (place,) = {(cell["unit"], cell["session"], cell["severity"]) for cell in cells}
+    test = halves.test.index
+    worn = [
+        (u, s, v)
+        for u, s, v, k in zip(test.unit, test.session, test.severity, test.label, strict=True)
+        if k != "normal"
+    ]
+    assert place == worn[0]
+    assert place[0] not in halves.train.index.unit
+    assert len(cells) == np.prod(halves.test.shape[1:])
+    assert sum(cell["attention"] for cell in cells) == pytest.approx(1.0, abs=1e-3)
+    assert len({cell["attention"] for cell in cells}) > 1
+    figure = pictures.attention_figure(cells)
+    assert figure.axes[0].images[0].get_array().shape == halves.test.shape[1:]
+    assert [tick.get_text() for tick in figure.axes[0].get_yticklabels()] == [c.key for c in halves.test.channels]
+    assert figure.axes[0].get_xlim()[1] == pytest.approx(halves.test.shape[2] / halves.test.rate_hz)
 
 
 def test_the_matrix_is_of_the_network_with_the_best_balanced_accuracy() -> None:

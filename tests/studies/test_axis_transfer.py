@@ -112,7 +112,7 @@ def test_the_grid_and_the_family_are_complete_and_the_study_resumes(
         raise AssertionError("trained again")
 
     monkeypatch.setattr(MapsView, "fit", refuse)
-    assert AxisTransfer().run(options, tmp_path).rows == results.rows
+    assert AxisTransfer().run(options, tmp_path).to_dict()["rows"] == results.to_dict()["rows"]
     stems = {path.stem for path in write_study(results, tmp_path / "report") if path.suffix == ".svg"}
     assert stems == {"transfer_random", "grid_random", "transfer_unit", "grid_unit", "fine_tuning"}
 

@@ -18,6 +18,8 @@ from jointwatch.studies.base import Results
 
 __all__ = ["write_study"]
 
+_TABLE_ONLY = ("wins", "losses", "ties")  # counts of pairs say more in a table
+
 
 def write_study(results: Results, out: Path) -> list[Path]:
     """Write results.json, table.md, one CSV for each table of details, the figures and report.html; returns their
@@ -36,7 +38,8 @@ def write_study(results: Results, out: Path) -> list[Path]:
         paths.append(out / f"{name}.csv")
         pl.DataFrame(records, infer_schema_length=None).write_csv(paths[-1])
     figures = own.figures(results, out) if own else []
-    figures += study_figures(own.drawn(rows) if own and hasattr(own, "drawn") else rows, out)
+    drawn = own.drawn(rows) if own and hasattr(own, "drawn") else rows
+    figures += study_figures([row for row in drawn if not row["metric"].startswith(_TABLE_ONLY)], out)
     page = out / "report.html"
     page.write_text(render_study(results, blocks, figures, getattr(own, "CAPTIONS", None)), encoding="utf-8")
     return [*paths, *figures, page]
