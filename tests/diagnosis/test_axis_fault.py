@@ -13,7 +13,7 @@ import pytest
 from sklearn.metrics import f1_score
 
 from jointwatch.core import Label, Recording
-from jointwatch.core.errors import MissingChannel
+from jointwatch.core.errors import MissingChannel, UsageError
 from jointwatch.diagnosis.axis_fault import AxisFaultClassifier
 from jointwatch.diagnosis.base import conditions
 from jointwatch.recordings import read
@@ -92,7 +92,7 @@ def test_carried_to_a_weaker_axis_with_healthy_cycles_alone(axis_session: Make, 
 def test_two_views_speak_of_the_cycles_that_both_have(axis_session: Make) -> None:
     quick = Recipe(Options(epochs=2), 32, True, 0.2, {"batch_norm": True})
     source = [axis_session(f"arm-{u}", s, f) for u in range(5) for s, f in (("a", ""), ("b", ""), ("w", "wear"))]
-    model = AxisFaultClassifier(training=quick).fit(source)
+    model = AxisFaultClassifier(views=("friction", "network"), training=quick).fit(source)
     assert [type(view).__name__ for view in model.views_] == ["FrictionView", "MapsView"]
     assert model.fusion_.weights_.shape == (2,)
     whole = model.diagnose(source)
@@ -132,7 +132,7 @@ def test_one_view_gives_its_own_rows(axis_session: Make) -> None:
 def test_published_training_is_not_calibrated(axis_session: Make) -> None:
     source = [axis_session(f"arm-{u}", s, f) for u in range(5) for s, f in (("a", ""), ("b", ""), ("w", "wear"))]
     plain = Recipe(Options(epochs=1), 32)
-    model = AxisFaultClassifier(training=plain).fit(source)
+    model = AxisFaultClassifier(views=("friction", "network"), training=plain).fit(source)
     assert model.fusion_.weights_.tolist() == [0.5, 0.5]
     assert model.fusion_.offsets_.tolist() == [0.0, 0.0]
 
@@ -192,3 +192,34 @@ def test_the_default_needs_no_torch() -> None:
         "import jointwatch.diagnosis._friction_view; C()._made(); sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_adapting_to_a_second_unit_changes_nothing_for_the_first(axis_session: Make) -> None:
+    quick = Recipe(Options(epochs=2), 32, True, 0.2, {"batch_norm": True})
+    source = [axis_session(f"arm-{u}", s, f) for u in range(4) for s, f in (("a", ""), ("b", ""), ("w", "wear"))]
+    model = AxisFaultClassifier(views=("friction", "network"), training=quick).fit(source)
+    first, second = ([axis_session(unit, s, "") for s in ("a", "b")] for unit in ("arm-8", "arm-9"))
+    asked = [axis_session("arm-8", "w", "wear")]
+    one, both = model.adapt(first), model.adapt(first).adapt(second)
+    np.testing.assert_array_equal(one.predict_proba(asked), both.predict_proba(asked))
+
+
+def test_another_rate_is_refused(axis_session: Make) -> None:
+    quick = Recipe(Options(epochs=1), 32, True, 0.2)
+    source = [axis_session(f"arm-{u}", s, f) for u in range(4) for s, f in (("a", ""), ("b", ""), ("w", "wear"))]
+    model = AxisFaultClassifier(views=("network",), training=quick).fit(source)
+    faster = [replace(recording, time_s=recording.time_s / 2) for recording in source[:1]]
+    faster = [
+        replace(r, cycles=tuple(replace(c, start_s=c.start_s / 2, stop_s=c.stop_s / 2) for c in r.cycles))
+        for r in faster
+    ]
+    with pytest.raises(UsageError, match="resample"):
+        model.predict(faster)
+
+
+def test_a_strategy_that_is_none_is_named(axis_session: Make) -> None:
+    source = [axis_session(f"arm-{u}", s, f) for u in range(3) for s, f in (("a", ""), ("b", ""), ("w", "wear"))]
+    with pytest.raises(UsageError, match="head_only"):
+        AxisFaultClassifier(views=("network",), transfer="normalisation").fit(source)
+    with pytest.raises(UsageError, match="one condition"):
+        AxisFaultClassifier().fit(source).adapt([axis_session("arm-9", "a", "")], learn=True)

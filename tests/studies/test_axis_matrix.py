@@ -41,10 +41,12 @@ def test_every_ordered_pair_has_a_cell_and_the_study_resumes(
     }
     assert all(len(own) == len(set(own)) for own in cells.values())
     pairs = [row for row in results.rows if row.metric.endswith("pairs")]
-    assert {row.metric for row in pairs} == {"wins of 4 pairs", "losses of 4 pairs"}  # two ordered pairs, two seeds
+    # two ordered pairs, two seeds
+    assert {row.metric for row in pairs} == {f"{what} of 4 pairs" for what in ("wins", "losses", "ties")}
     for method, split in {(row.method, row.split) for row in pairs}:
-        wins, losses = (row.mean for row in pairs if (row.method, row.split) == (method, split))
-        assert 0 <= wins + losses <= 4
+        wins, losses, ties = (row.mean for row in pairs if (row.method, row.split) == (method, split))
+        assert wins + losses + ties == 4
+        assert min(wins, losses, ties) >= 0
 
     def refuse(*given: Any, **more: Any) -> None:
         raise AssertionError("trained again")
@@ -77,7 +79,7 @@ def test_a_gain_is_counted_for_its_own_pair_and_seed(
         assert (cells[6, 4, split], cells[4, 6, split]) == (0.75, 0.5)
     assert cells[4, 4, "random"] == cells[6, 6, "random"] == 1.0
     counted = [(row.metric.split()[0], row.mean) for row in results.rows if row.metric.endswith("pairs")]
-    assert counted == [("wins", 1), ("losses", 0)] * 2
+    assert counted == [("wins", 1), ("losses", 0), ("ties", 3)] * 2
 
 
 def test_a_method_that_is_not_there_is_refused(small: dict[str, Any]) -> None:

@@ -102,11 +102,12 @@ def test_the_grid_and_the_family_are_complete_and_the_study_resumes(
     assert any(record["low"] < record["high"] for record in grid)
 
     pairs = [row for row in results.rows if row.metric.endswith("pairs")]
-    assert {row.metric for row in pairs} == {"wins of 2 pairs", "losses of 2 pairs"}
+    assert {row.metric for row in pairs} == {f"{what} of 2 pairs" for what in ("wins", "losses", "ties")}
     for split, labels in product(("random", "unit"), ("50%", "100%")):
         own = [row for row in pairs if (row.split, row.labels) == (SPLITS[split], labels)]
-        assert len(own) == 2
-        assert sum(row.mean for row in own) <= 2
+        assert len(own) == 3
+        assert sum(row.mean for row in own) == 2
+        assert all(row.mean >= 0 for row in own)
 
     def refuse(*given: Any, **more: Any) -> None:
         raise AssertionError("trained again")
@@ -131,4 +132,5 @@ def test_a_quick_run_takes_the_least_the_middle_and_the_largest_share(
     assert {r["source share"] for r in grid} == {0.0, 0.1, 0.5, 1.0}
     assert {r["target share"] for r in grid} == {0.1, 0.5, 1.0}
     assert {r["mean"] for r in grid if r["metric"] == "accuracy"} == {0.75}
-    assert {r.mean for r in results.rows if r.metric.endswith("pairs")} == {0}
+    pairs = {(r.metric, r.mean) for r in results.rows if r.metric.endswith("pairs")}
+    assert pairs == {("wins of 2 pairs", 0), ("losses of 2 pairs", 0), ("ties of 2 pairs", 2)}

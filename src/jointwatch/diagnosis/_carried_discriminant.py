@@ -28,7 +28,8 @@ class CarriedDiscriminant(ClassifierMixin, BaseEstimator):
 
     Attributes
     ----------
-    classes_ : labels. mean_ : (class, feature) class means, adapted. runs_ : (class,) runs behind each.
+    classes_ : labels. mean_ : (class, feature) class means, adapted. runs_ : (class,) runs behind each; after `adapt`, so
+    many runs of the target as would tell the mean equally well.
     weight_ : (class,) share of the target's own runs in each class mean, NaN before `adapt`.
     residual_ : (row, feature) rows about their class mean, of source and target.
     run_residual_ : (run, feature) means of the source's runs about their class mean.
@@ -67,7 +68,10 @@ class CarriedDiscriminant(ClassifierMixin, BaseEstimator):
         return self._solve()
 
     def adapt(self, X: np.ndarray, y: np.ndarray, runs: np.ndarray | None = None) -> Self:
-        """A new discriminant for the target that these labelled rows are of; this one stays as it is."""
+        """A new discriminant for the target that these labelled rows are of; this one stays as it is.
+
+        What was adapted already can be adapted on: it is the source then, so that rows it has had count twice.
+        """
         self._fitted()
         X, y = np.asarray(X, float), np.asarray(y)
         unknown = sorted(set(y.tolist()) - set(self.classes_.tolist()))
@@ -94,6 +98,7 @@ class CarriedDiscriminant(ClassifierMixin, BaseEstimator):
         shift = (own - self.mean_)[known].mean(axis=0)
         adapted.mean_ = weight[:, None] * own + (1 - weight[:, None]) * (self.mean_ + shift)
         adapted.weight_ = weight
+        adapted.runs_ = drift / prior + count
         return adapted._solve()
 
     def decision_function(self, X: np.ndarray) -> np.ndarray:

@@ -45,6 +45,8 @@ class CyclesView(BaseEstimator, ABC):
 
     piece: ClassVar[str] = "cycles"
     """What a row is."""
+    tunes: ClassVar[bool] = False
+    """Whether labels are learned by a strategy of `transfer`."""
     crosses: ClassVar[bool] = True
     """Whether log-probabilities of every row of training can be had from models that have not seen its cluster."""
     holds_out = True
@@ -109,11 +111,11 @@ class CyclesView(BaseEstimator, ABC):
                 found[rows] = self._learned(X[~fold], code[~fold], cycles.index.take(~fold)).log_proba(X[rows])
         return found[held]
 
-    def adapt(self, cycles: Windows, code: np.ndarray, strategy: Any = None) -> Self:
-        """A copy for other units, another axis or load: baselines from healthy cycles; and the classifier moved by
-        labelled cycles of several classes, where there is a strategy, as that says that they are to be learned from."""
+    def adapt(self, cycles: Windows, code: np.ndarray, learn: bool = False) -> Self:
+        """A copy for other units, another axis or load: baselines from healthy cycles; the classifier moved by labelled
+        cycles of several classes, if they are to be learned from."""
         adapted = copy.deepcopy(self)
-        known = code >= 0 if strategy is not None else code == 0
+        known = code >= 0 if learn else code == 0
         X, index, code = self.features_.transform(cycles)[known], cycles.index.take(known), code[known]
         adapted.own_ = self.own_.add(X, index)
         if len(X):

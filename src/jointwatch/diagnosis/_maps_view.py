@@ -32,6 +32,7 @@ __all__ = ["MapsView"]
 
 _CHUNK = 512
 _CLIP = 5.0
+_SAME_RATE = 0.02
 _REFERENCES = 256
 
 
@@ -49,12 +50,15 @@ class MapsView(BaseEstimator):
 
     Attributes
     ----------
-    own_ : OwnBaseline of the features' means. scale_ : (feature,) spread of healthy maps. networks_ : list of Network.
+    own_ : OwnBaseline of the features' means. domains_ : list of domains, in the order of scale_ : (domain, feature)
+    spread of their healthy maps. rate_hz_ : blocks a second. networks_ : list of Network.
     references_ : (map, feature, block) healthy maps that explanations compare with.
     """
 
     piece: ClassVar[str] = "maps"
     """What a row is."""
+    tunes: ClassVar[bool] = True
+    """Whether labels are learned by a strategy of `transfer`."""
     crosses: ClassVar[bool] = False
     """Rows of training are not all held out in turn, as that would take as many trainings."""
 
@@ -94,7 +98,7 @@ class MapsView(BaseEstimator):
         chosen = recipe(self.training)
         if held is None:
             held = held_out_units(maps.index, code, chosen.validation_share, self.random_state)
-        self.channels_ = maps.channels
+        self.channels_, self.rate_hz_ = maps.channels, maps.rate_hz
         values = self._learn_scale(maps, held)
         units = np.unique(maps.index.unit, return_inverse=True)[1]
         label = Batch.of_arrays(values, maps.presence, code, units)
@@ -114,14 +118,12 @@ class MapsView(BaseEstimator):
         return self
 
     def adapt(self, maps: Windows, code: np.ndarray, strategy: Any = None) -> Self:
-        """A copy for other units or another axis: baselines and scale from healthy maps; networks tuned by a strategy
-        of `transfer` on all labelled maps, where one is given."""
+        """A copy for other units or another axis: baselines from healthy maps, and the scale of a domain not known
+        yet; networks tuned by a strategy of `transfer` on all labelled maps, where one is given."""
         adapted = copy.deepcopy(self)
         self._check(maps)
         adapted.own_ = self.own_.add(self._means(maps), maps.index)
-        healthy = maps[maps.index.label == "normal"]
-        if len(healthy):
-            adapted.scale_ = adapted._spread(healthy)
+        adapted._measure(maps[maps.index.label == "normal"])
         if strategy is not None:
             batch = Batch.of_arrays(adapted.scaled(maps, crossed=True), maps.presence, code)
             classes = int(self.networks_[0].config()["classes"])
@@ -189,7 +191,10 @@ class MapsView(BaseEstimator):
             raise NotEnoughData("learning the scale of feature maps", needed=1, have=0, unit="healthy maps")
         means = self._means(maps)
         self.own_ = OwnBaseline(self.baseline, "difference").fit(means, maps.index)
-        self.scale_ = self._spread(maps[healthy & ~held])
+        self.domains_: list[str] = []
+        self.scale_ = np.empty((0, len(self.channels_)))
+        self._measure(maps[healthy & ~held])
+        self._measure(maps[healthy])  # domains that were held out as a whole
         values = self.scaled(maps, crossed=True)
         some = np.flatnonzero(healthy & ~held)
         chosen = some[np.unique(np.linspace(0, len(some) - 1, _REFERENCES).astype(int))]
@@ -199,7 +204,12 @@ class MapsView(BaseEstimator):
     def scaled(self, maps: Windows, crossed: bool = False) -> np.ndarray:
         """(map, feature, block) float32, as the networks see them; `crossed`: rows that are in the baselines, relative
         to baselines that their own session had no part in."""
-        return np.clip(self._shifted(maps, crossed) / self.scale_[:, None], -_CLIP, _CLIP).astype(np.float32)
+        shifted = self._shifted(maps, crossed)
+        place = {domain: number for number, domain in enumerate(self.domains_)}
+        if unknown := sorted(set(maps.index.domain.tolist()) - set(place)):
+            raise UsageError(f"no scale is known of {', '.join(unknown)}; adapt with some healthy cycles of it")
+        scale = self.scale_[[place[domain] for domain in maps.index.domain.tolist()]]
+        return np.clip(shifted / scale[:, :, None], -_CLIP, _CLIP).astype(np.float32)
 
     def _shifted(self, maps: Windows, crossed: bool) -> np.ndarray:
         means = self._means(maps)
@@ -208,9 +218,12 @@ class MapsView(BaseEstimator):
         shifted: np.ndarray = maps.values / size[:, None] - (means / size - relative)[:, :, None]
         return shifted
 
-    def _spread(self, healthy: Windows) -> np.ndarray:
-        spread: np.ndarray = self._shifted(healthy, crossed=True).std(axis=(0, 2))
-        return np.where(spread > 0, spread, 1.0)
+    def _measure(self, healthy: Windows) -> None:
+        """The scale of each domain that has none yet: a few sessions of one more unit do not change that of all."""
+        for domain in sorted(set(healthy.index.domain.tolist()) - set(self.domains_)):
+            spread = self._shifted(healthy[healthy.index.domain == domain], crossed=True).std(axis=(0, 2))
+            self.domains_ = [*self.domains_, domain]
+            self.scale_ = np.vstack([self.scale_, np.where(spread > 0, spread, 1.0)])
 
     def _means(self, maps: Windows) -> np.ndarray:
         return maps.values.mean(axis=2, dtype=np.float64)
@@ -229,6 +242,12 @@ class MapsView(BaseEstimator):
             raise UsageError(
                 f"the network was fitted on maps of {', '.join(c.key for c in self.channels_)}, "
                 f"got {', '.join(c.key for c in maps.channels)}"
+            )
+        if not np.isclose(maps.rate_hz, self.rate_hz_, rtol=_SAME_RATE):
+            samples = self.maps.step
+            raise UsageError(
+                f"the network was fitted on recordings of {self.rate_hz_ * samples:g} Hz, these have "
+                f"{maps.rate_hz * samples:g} Hz; resample them, or fit another for them"
             )
 
 

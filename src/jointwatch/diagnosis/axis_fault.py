@@ -64,7 +64,8 @@ class AxisFaultClassifier(ClassifierMixin, BaseEstimator):
 
     `fit`, `adapt` and the others take recordings. Rows of `predict` and `predict_proba` are the windows of `rows`:
     maps for the network by itself, else whole cycles. Probabilities hold for conditions that are equally
-    frequent; with a prevalence p the odds are those times p / (1 - p).
+    frequent; with a prevalence p the odds are those times p / (1 - p). `adapt` leaves the calibration as the source
+    gave it.
 
     Errors: `UsageError` for a unit whose healthy cycles are not known (`adapt` with some), or a joint that a robot does
     not have; `NotEnoughData` without a healthy condition and another to learn, or without recordings; `InputError` for
@@ -127,6 +128,8 @@ class AxisFaultClassifier(ClassifierMixin, BaseEstimator):
         fault that is to be decided, are left out. `y` is not looked at: the labels are in the recordings."""
         found = listed(recordings)
         views = self._made()
+        if any(view.tunes for view in views):
+            self._strategy()
         cut = [self._known(view.cut(found), found, "learning faults") for view in views]
         names = [conditions(windows.index, self.decide) for windows in cut]
         kinds = np.unique(np.concatenate(names))
@@ -164,7 +167,11 @@ class AxisFaultClassifier(ClassifierMixin, BaseEstimator):
             labels = len(np.unique(code)) > 1 if learn == "auto" else learn
             if not labels:
                 check_healthy(windows, "adapting to a target")
-            adapted.views_.append(view.adapt(windows, code, self._strategy() if labels else None))
+            if labels and len(np.unique(code)) < 2:
+                only = self.classes_[code[0]]
+                raise UsageError(f"all recordings are {only}: nothing can be learned from one condition; learn=False")
+            how = self._strategy() if labels and view.tunes else None
+            adapted.views_.append(view.adapt(windows, code, how if view.tunes else labels))
         return adapted
 
     def diagnose(self, recordings: Recording | Iterable[Recording]) -> Diagnosis:
@@ -303,7 +310,15 @@ class AxisFaultClassifier(ClassifierMixin, BaseEstimator):
         return np.array([place.get(name, -1) for name in names.tolist()], np.int64)
 
     def _strategy(self) -> Any:
-        return catalog.load("transfer", self.transfer)() if isinstance(self.transfer, str) else self.transfer
+        """By which networks learn from labels of a target."""
+        from jointwatch.transfer._fine_tuning import FineTuning
+
+        known = [name for name in catalog.names("transfer") if issubclass(catalog.load("transfer", name), FineTuning)]
+        if isinstance(self.transfer, FineTuning):
+            return self.transfer
+        if self.transfer not in known:
+            raise UsageError(f"networks are tuned by one of {', '.join(known)}, got {self.transfer!r}")
+        return catalog.load("transfer", self.transfer)()
 
     def _fitted(self) -> None:
         if not hasattr(self, "fusion_"):

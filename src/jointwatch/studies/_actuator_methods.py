@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -15,6 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from jointwatch.diagnosis._carried_discriminant import CarriedDiscriminant
 from jointwatch.studies._confusions import CHANCE
 from jointwatch.studies._strokes import COARSE, PROFILE, STATISTICS, Strokes
+from jointwatch.studies._trees import Forest
 from jointwatch.windows.own_baseline import OwnBaseline
 
 __all__ = ["ALONE", "CARRIED", "INSIDE", "OWN", "POOLED", "TRANSFERRED", "UNCHANGED", "Method", "Task", "say"]
@@ -123,7 +123,7 @@ def _runs_for(learner: str, runs: np.ndarray) -> dict[str, np.ndarray]:
 
 
 _LEARNERS: dict[str, Callable[[int], Any]] = {
-    "trees": lambda seed: ExtraTreesClassifier(_TREES, random_state=seed),
+    "trees": lambda seed: Forest(seed, _TREES),
     "knn": lambda seed: make_pipeline(StandardScaler(), KNeighborsClassifier(_NEIGHBOURS)),
     "discriminant": lambda seed: CarriedDiscriminant(),
 }

@@ -18,7 +18,9 @@ from jointwatch.recordings import read
 from jointwatch.studies._confusions import METRICS, confusions
 from jointwatch.studies._fleet_table import manifest
 from jointwatch.studies._folds import SPLITS
-from jointwatch.studies._part import Part
+from jointwatch.studies._part import LEAK, Part
+from jointwatch.studies._sources import sources_digest
+from jointwatch.studies._trees import ORACLE
 from jointwatch.studies.base import StudyOptions
 from jointwatch.training.recipes import Recipe, recipe
 from jointwatch.training.seed import generator
@@ -44,7 +46,6 @@ __all__ = [
     "judged",
     "numbers",
     "over_repeats",
-    "published_share",
 ]
 
 NETWORKS = {"AD-CNN": "ad_cnn", "D-CNN": "d_cnn", "CNN": "cnn", "FCN": "fcn", "LSTM": "lstm"}
@@ -74,6 +75,11 @@ class AxisOptions(StudyOptions):
     )
     severity: float | None = Field(None, gt=0, le=1, description="Worn sessions of this severity alone; default: all.")
     epochs: int | None = Field(None, ge=1, description="Of every training; default: those of its recipe.")
+
+    @classmethod
+    def rests_on(cls) -> str:
+        """The code that cuts, learns and carries."""
+        return sources_digest()
 
     @property
     def repeats(self) -> range:
@@ -197,12 +203,6 @@ def drawn(recordings: Sequence[Recording], amounts: tuple[int, int], seed: int) 
     return chosen
 
 
-def published_share(axis: int) -> float:
-    """Share of worn samples among those that were published."""
-    worn, healthy = AMOUNTS.get(axis, FEW)
-    return worn / (worn + healthy)
-
-
 def numbers(text: str) -> tuple[float, ...]:
     """The numbers of a comma-separated option, ascending.
 
@@ -251,17 +251,30 @@ def add_counts(
 ) -> dict[str, float]:
     """A row of `part` for every figure; `repetitions` hold one entry for each seed. Means by figure.
 
-    With `record` the figures go into the table `figures` too, one line each with what is in it.
+    With `record` the figures go into the table `figures` too, one line each with what is in it. Units held out, what
+    is too good to be true is noted.
     """
     units = sorted({unit for counts in repetitions for unit in counts})
     empty = [[0, 0], [0, 0]]
     arrays = [np.array([counts.get(unit, empty) for unit in units]) for counts in repetitions]
     means = part.add(arrays, figures, split=SPLITS[split], **place)
+    if split == "unit" and place["method"] != ORACLE:
+        _flag(part, means, place)
     if record is not None:
         for row in part.rows[-len(figures) :]:
             ends = {"metric": row.metric, "mean": row.mean, "low": row.low, "high": row.high}
             part.table("figures", [{**record, "split": row.split, **ends}])
     return means
+
+
+def _flag(part: Part, means: Mapping[str, float], place: Mapping[str, str]) -> None:
+    """A note, once for each method and place, if a score is above `LEAK`."""
+    source, target = place["source"], place["target"]
+    where = target if source in (target, "-") else f"{source} to {target}"
+    begin = f"suspected leak until shown otherwise: {place['method']}, {where}: "
+    for figure in ("balanced accuracy", "accuracy"):
+        if means.get(figure, 0.0) > LEAK and not any(note.startswith(begin) for note in part.notes):
+            part.notes.append(f"{begin}{figure} {means[figure]:.3f}, units held out")
 
 
 def balanced_of(counts: Counts) -> float:

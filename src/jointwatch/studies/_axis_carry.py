@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 
@@ -39,6 +40,8 @@ def as_in(training: Recipe, name: str = "head_only", *, new_head: bool = True) -
         batch_size=training.batch_size,
         schedule=training.options.schedule,
         warm_up=training.options.warm_up,
+        weight_decay=training.options.weight_decay,
+        patience=training.options.patience,
         minimum_steps=1,
         new_head=new_head,
     )
@@ -76,7 +79,9 @@ def carried(
         rows.append(np.arange(first, first + len(maps)))
         first += len(maps)
     data = Batch.of_arrays(np.concatenate([x for x, _ in pieces]), label=np.concatenate([y for _, y in pieces]))
-    tuned = as_in(training).tune_many(view.networks_[0], data, rows, seeds=[seed] * len(rows), class_weights=None)
+    tuned = as_in(training).tune_many(
+        view.networks_[0], data, rows, seeds=[seed] * len(rows), class_weights=_weights(training)
+    )
     return {
         share: _judged_by(ready, network, target.test)
         for share, ready, network in zip(shares, adapted, tuned, strict=True)
@@ -91,7 +96,8 @@ def family(view: MapsView, target: Halves, share: float, training: Recipe, seed:
     data = Batch.of_arrays(ready.scaled(maps, crossed=True), label=codes_of(maps))
     for name in FAMILY:
         # The source's head is kept: with a new one the methods would differ in little but its start.
-        network = as_in(training, name, new_head=False).tune(view.networks_[0], data, seed=seed, class_weights=None)
+        strategy = as_in(training, name, new_head=False)
+        network = strategy.tune(view.networks_[0], data, seed=seed, class_weights=_weights(training))
         found[name] = _judged_by(ready, network, target.test)
     return found
 
@@ -106,6 +112,11 @@ def trees_alone(target: Halves, share: float, seed: int) -> Counts:
     maps = target.train[share_of(target, share, seed)]
     model = Forest(seed).fit(maps.values.reshape(len(maps), -1), codes_of(maps))
     return counts_of(target.test, model.predict(target.test.values.reshape(len(target.test), -1)))
+
+
+def _weights(training: Recipe) -> Literal["balanced"] | None:
+    """Of the classes in the loss, as on the source."""
+    return "balanced" if training.balanced else None
 
 
 def _judged_by(ready: MapsView, network: Network, maps: Windows) -> Counts:

@@ -1,4 +1,8 @@
-"""Features against the unit's own healthy sessions: what is left once the specimen is known."""
+"""Features against the unit's own healthy sessions: what is left once the specimen is known.
+
+The idea is that of `windows.own_baseline`, which takes log ratios to means of sessions; the difficulty study stays on
+this form, ratios to means of rows, because its published figures were taken with it.
+"""
 
 from __future__ import annotations
 

@@ -71,13 +71,27 @@ class Part:
         self.rows.append(Row(method, split, source, target, "", metric, *found, n, seeds))
 
     def pairs(
-        self, gains: Sequence[float], *, method: str, split: str, source: str, target: str, labels: str, seeds: int
+        self,
+        gains: Sequence[float],
+        *,
+        method: str,
+        split: str,
+        source: str,
+        target: str,
+        labels: str,
+        seeds: int,
+        suffix: str = "",
     ) -> None:
-        """Rows of how often one method beat another and how often it lost, pair by pair; small differences are ties."""
-        for what, count in (("wins", sum(g > SAME for g in gains)), ("losses", sum(g < -SAME for g in gains))):
-            metric = f"{what} of {len(gains)} pairs"
+        """Rows of how often one method beat another, lost to it or was level, pair by pair.
+
+        Pairs in which either figure could not be computed do not count. `suffix` says what was compared.
+        """
+        known = [gain for gain in gains if not math.isnan(gain)]
+        wins, losses = sum(gain > SAME for gain in known), sum(gain < -SAME for gain in known)
+        for what, count in (("wins", wins), ("losses", losses), ("ties", len(known) - wins - losses)):
+            metric = f"{what} of {len(known)} pairs{suffix}"
             self.rows.append(
-                Row(method, split, source, target, labels, metric, count, math.nan, math.nan, len(gains), seeds)
+                Row(method, split, source, target, labels, metric, count, math.nan, math.nan, len(known), seeds)
             )
 
     def table(self, name: str, records: Iterable[Mapping[str, Any]]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
 from itertools import permutations
 from typing import Any, Literal
@@ -26,8 +26,9 @@ from jointwatch.studies._actuator_methods import (
 from jointwatch.studies._confusions import METRICS, confusions
 from jointwatch.studies._ledger import Ledger
 from jointwatch.studies._part import Part
+from jointwatch.studies._sources import sources_digest
 from jointwatch.studies._strokes import PROFILE, STATISTICS, Strokes, load_name, read_strokes
-from jointwatch.studies.base import Progress, Results, Row, Study, StudyOptions
+from jointwatch.studies.base import Progress, Results, Study, StudyOptions
 
 __all__ = ["ActuatorTransfer"]
 
@@ -43,7 +44,6 @@ _DRAWN_METHODS = (Method(ALONE, "trees"), Method(ALONE, "discriminant", PROFILE)
 _BASELINE_RUNS = 3  # normal runs given where all others test
 _STAGE_METHODS = (Method("", "trees"), Method("", "discriminant", PROFILE))
 _QUICK_SEEDS = 2
-_SAME = 0.005  # differences below this are ties
 
 _Said = dict[str, list[int]]
 
@@ -75,11 +75,16 @@ class ActuatorTransfer(Study):
     of each state are few, the main methods are judged on all runs that were not drawn as well.
 
     Each method learns the states; the family (backlash, lack of lubrication, spalling) is that of the state it says.
-    A run is the cluster of all intervals. With a whole stage held out a method must tell the family from other
+    Trees are 200 extremely randomised ones, three rows a leaf at least, classes weighed alike. A run is the cluster of
+    all intervals. With a whole stage held out a method must tell the family from other
     specimens of it.
     """
 
     Options = _Options
+    revision = 2
+
+    def _rests_on(self) -> str:
+        return sources_digest()
 
     def _run(self, options: Any, ledger: Ledger, progress: Progress) -> Results:
         strokes = read_strokes(options.data)
@@ -295,7 +300,7 @@ def _carry(judge: _Judge, pair: tuple[float, float], draw: _Draw, seeds: int, le
             found.setdefault(method, []).append({what: _spread_out(step[what], tests) for what in step})
         labels = f"{budget} runs of each state, {draw.normal_runs} normal"
         judge.add(method.name, draw.asked, found[method], labels=labels, **place)
-    judge.part.rows += _wins(judge, draw, found, place)
+    _compare(judge, draw, found, place)
 
 
 def _methods(split: str, budget: int) -> list[Method]:
@@ -315,7 +320,7 @@ def _spread_out(said: Sequence[int], tests: np.ndarray) -> list[int]:
     return [int(state) for state in whole]
 
 
-def _wins(judge: _Judge, draw: _Draw, found: dict[Method, list[_Said]], place: dict[str, str]) -> Iterator[Row]:
+def _compare(judge: _Judge, draw: _Draw, found: dict[Method, list[_Said]], place: dict[str, str]) -> None:
     """Transfer against target-only with the same learner, features and runs, draw by draw."""
     for method, said in found.items():
         alone = found.get(Method(ALONE, method.learner, method.features))
@@ -324,21 +329,15 @@ def _wins(judge: _Judge, draw: _Draw, found: dict[Method, list[_Said]], place: d
         for kind, class_of, titles in judge.kinds:
             metric = "accuracy" if kind == "states" else "macro F1"
             true = class_of[judge.strokes.state[draw.asked]]
-            pairs = zip(_figures(said, metric, true, class_of), _figures(alone, metric, true, class_of), strict=True)
-            gain = np.array([a - b for a, b in pairs])
-            counts = {"wins": gain > _SAME, "losses": gain < -_SAME, "ties": np.abs(gain) <= _SAME}
-            for what, which in counts.items():
-                yield Row(
-                    method=method.name,
-                    labels=f"{draw.budget} runs of each state, {draw.normal_runs} normal",
-                    metric=f"{what} against target only ({metric} of {len(titles)} {kind})",
-                    mean=float(which.sum()),
-                    low=float("nan"),
-                    high=float("nan"),
-                    n=len(gain),
-                    seeds=len(gain),
-                    **place,
-                )
+            both = zip(_figures(said, metric, true, class_of), _figures(alone, metric, true, class_of), strict=True)
+            judge.part.pairs(
+                [carried - lonely for carried, lonely in both],
+                method=f"{method.name}, against {ALONE}",
+                labels=f"{draw.budget} runs of each state, {draw.normal_runs} normal",
+                seeds=len(said),
+                suffix=f", {metric} of {len(titles)} {kind}",
+                **place,
+            )
 
 
 def _figures(said: Sequence[_Said], metric: str, true: np.ndarray, class_of: np.ndarray) -> list[float]:

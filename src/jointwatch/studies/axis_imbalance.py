@@ -23,7 +23,6 @@ from jointwatch.studies._axes import (
     fitted,
     judged,
     numbers,
-    published_share,
 )
 from jointwatch.studies._axis_carry import carried
 from jointwatch.studies._folds import SPLITS
@@ -54,11 +53,13 @@ class AxisImbalance(Study):
     The published source data are worn to 80.9 %. Here the number of training maps is the same for all shares, the
     largest that the scarcer label of each allows, and maps are drawn by lot from the training side; the test maps stay
     as they are. AD-CNN is trained as published, with the classes as they come and counted alike in the loss; then its
-    convolutions are frozen and new dense layers learn from some of the target's data. Beside it stands what calls every
-    map worn: what accuracy says of it is worth nothing.
+    convolutions are frozen and new dense layers learn from some of the target's data. With balanced weights the classes
+    count alike in both trainings. Beside it stands what calls every map worn: what accuracy says of it is worth
+    nothing.
     """
 
     Options = _Options
+    revision = 2
 
     def _run(self, options: Any, ledger: Ledger, progress: Progress) -> Results:
         fleet = Fleet(options.data, options)
@@ -71,10 +72,12 @@ class AxisImbalance(Study):
         steps: dict[str, Any] = {}
         sizes: dict[str, list[int]] = {split: [] for split in splits}
         blind: dict[str, list[Counts]] = {split: [] for split in splits}
+        as_they_are: dict[str, list[float]] = {split: [] for split in splits}
         for split in splits:
             for seed in options.repeats:
                 source, target = (fleet.halves(axis, split, seed) for axis in (options.axis, options.target))
                 blind[split].append(counts_of(source.test, np.ones(len(source.test), int)))
+                as_they_are[split].append(float(codes_of(source.train).mean()))
                 size = _common_size(codes_of(source.train), shares)
                 sizes[split].append(size)
                 for share in shares:
@@ -91,8 +94,7 @@ class AxisImbalance(Study):
                 for share in shares:
                     both = [found[f"{split}/{name}/{share:g}/{seed}"] for seed in options.repeats]
                     means[name, share] = _report(part, both, split, name, share, maps, options)
-            as_they_are = 100 * published_share(options.axis)
-            blindly = _report_blind(part, blind[split], split, as_they_are, options.axis)
+            blindly = _report_blind(part, blind[split], split, float(np.mean(as_they_are[split])), options.axis)
             part.notes.append(_hidden(split, shares, means, blindly))
         part.notes.append(fleet.note)
         return Results("axis-imbalance", "", 0.0, tuple(part.rows), tuple(part.notes), part.details)
@@ -150,7 +152,8 @@ def _report(
 
 
 def _report_blind(part: Part, counts: list[Counts], split: str, share: float, axis: int) -> dict[str, float]:
-    record = {"method": _ALL_WORN, "worn": share / 100, "maps": 0.0, "target": f"axis {axis}"}
+    """What calls every map worn, at the share of worn maps in training as they come."""
+    record = {"method": _ALL_WORN, "worn": share, "maps": 0.0, "target": f"axis {axis}"}
     return add_counts(
         part,
         counts,

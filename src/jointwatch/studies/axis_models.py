@@ -17,22 +17,33 @@ from jointwatch.studies._axes import (
     Halves,
     add_counts,
     codes_of,
+    counts_of,
     fitted,
     judged,
     over_repeats,
 )
+from jointwatch.studies._axis_carry import trees_alone
+from jointwatch.studies._confusions import CHANCE
 from jointwatch.studies._folds import SPLITS
 from jointwatch.studies._ledger import Ledger
 from jointwatch.studies._part import Part
+from jointwatch.studies._trees import TREES
 from jointwatch.studies.base import Progress, Results, Study
-from jointwatch.training.recipes import Recipe
+from jointwatch.training.recipes import RECIPES, Recipe
+from jointwatch.training.seed import generator
 
 __all__ = ["AxisModels"]
+
+_BASELINES = (CHANCE, TREES)
+_NORMALISED = (
+    "the published text does not mention normalisation between layers; 'paper' here has batch norm, because without it "
+    "some runs end with one class for all, as 'paper-plain' shows"
+)
 
 
 class _Options(AxisOptions):
     axis: int = Field(6, ge=1, description="The axis that is learned and tested.")
-    trainings: str = Field("paper,modern", description="Recipes, comma-separated: paper, modern.")
+    trainings: str = Field("paper,modern", description=f"Recipes, comma-separated, of {', '.join(RECIPES)}.")
 
 
 class AxisModels(Study):
@@ -41,6 +52,7 @@ class AxisModels(Study):
     AD-CNN, D-CNN, CNN, FCN and LSTM on feature maps of one axis (the figure of models of the publication), trained as
     published (Adam 0.01, batches of 256, 150 epochs) and by a recipe of our own, each under the random split of maps
     at the published amounts (optimistic: a test map has near copies in training) and with whole units held out.
+    Beside them stand a random score and trees on the values of the maps.
     """
 
     Options = _Options
@@ -56,10 +68,12 @@ class AxisModels(Study):
             for name in NETWORKS
             for seed in options.repeats
         }
-        steps = {}
+        steps: dict[str, Any] = {}
         for split in splits:
             for seed in options.repeats:
                 halves = fleet.halves(options.axis, split, seed)
+                for name in _BASELINES:
+                    steps[f"{split}/{name}/{seed}"] = partial(_plain, halves, name, seed)
                 for key, job in jobs.items():
                     if (job[0], job[3]) == (split, seed):
                         steps[key] = partial(_trained, halves, NETWORKS[job[2]], recipes[job[1]], seed)
@@ -70,17 +84,27 @@ class AxisModels(Study):
         part = Part()
         axis = f"axis {options.axis}"
         for split in splits:
+            for name in _BASELINES:
+                _report(part, [found[f"{split}/{name}/{seed}"] for seed in options.repeats], split, "", name, axis)
             for training in recipes:
                 for name in NETWORKS:
                     counts = [found[f"{split}/{training}/{name}/{seed}"] for seed in options.repeats]
                     _report(part, counts, split, training, name, axis)
         part.table("attention", found["attention"])
         part.notes.append(fleet.note)
+        if "paper" in recipes:
+            part.notes.append(_NORMALISED)
         return Results("axis-models", "", 0.0, tuple(part.rows), tuple(part.notes), part.details)
 
 
 def _trained(halves: Halves, network: str, training: Recipe, seed: int) -> Counts:
     return judged(fitted(halves.train, training, seed, network), halves.test)
+
+
+def _plain(halves: Halves, name: str, seed: int) -> Counts:
+    if name == TREES:
+        return trees_alone(halves, 1.0, seed)
+    return counts_of(halves.test, generator(seed, 25).integers(2, size=len(halves.test)))
 
 
 def _attended(halves: Halves, training: Recipe, seed: int) -> list[dict[str, Any]]:
@@ -105,9 +129,11 @@ def _attended(halves: Halves, training: Recipe, seed: int) -> list[dict[str, Any
 
 
 def _report(part: Part, counts: list[Counts], split: str, training: str, name: str, axis: str) -> None:
-    method = name if training == "paper" else f"{name}, {training} training"
+    """Rows and tables of a network; without `training`, of a simple baseline, which has no place among the bars."""
+    method = name if training in ("", "paper") else f"{name}, {training} training"
     record: dict[str, Any] = {"network": name, "training": training}
-    means = add_counts(part, counts, split, record, method=method, source=axis, target=axis)
+    bars = record if training else None
+    means = add_counts(part, counts, split, bars, method=method, source=axis, target=axis)
     record["split"] = SPLITS[split]
     total = np.sum([table for repetition in counts for table in repetition.values()], axis=0)
     part.table(

@@ -79,6 +79,11 @@ class StudyOptions(BaseModel):
     seeds: int = Field(5, ge=1, description="How many repetitions with different seeds.")
     quick: bool = Field(False, description="A few minutes at most: fewer seeds, methods and epochs. Not for quoting.")
 
+    @classmethod
+    def rests_on(cls) -> str:
+        """What the steps of every study with such options depend on beside options and data."""
+        return ""
+
 
 class Study(ABC):
     """One question, one command.
@@ -119,7 +124,7 @@ class Study(ABC):
 
     def _rests_on(self) -> str:
         """What else the steps depend on, where a study has more than options and data."""
-        return ""
+        return self.Options.rests_on()
 
     @property
     def name(self) -> str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
 from sklearn.covariance import LedoitWolf
-from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
@@ -21,8 +20,10 @@ from jointwatch.studies._confusions import CHANCE
 from jointwatch.studies._ledger import Ledger
 from jointwatch.studies._part import Part
 from jointwatch.studies._servo_rows import DECIDE_S, ELECTRIC, LEVEL, RISE, THERMAL, ServoRows, read_servo_rows
+from jointwatch.studies._sources import sources_digest
 from jointwatch.studies._statistics import bootstrap
-from jointwatch.studies.base import Progress, Results, Row, Study
+from jointwatch.studies._trees import Forest
+from jointwatch.studies.base import Progress, Results, Study
 
 __all__ = ["ServoTransfer"]
 
@@ -30,8 +31,6 @@ FALSE_ALARM_RATE = 0.01
 _SPLIT = "servo and session out"
 _OWN = "session out"
 _TREES = 200
-_SAME = 0.005  # AUROC differences below this are ties
-
 
 _Cases = dict[tuple[int, int, str], list[dict[str, float]]]
 """Figures, one for each seed, by source, target and test session."""
@@ -76,8 +75,14 @@ class ServoTransfer(Study):
     judged on another servo, in each session in which that one is heated; this session is never learned from, so a pair
     counts only where the source servo was heated in another one. The same servo, with the session out, stands
     beside it. Target-only methods see the target's normal sessions: a servo that was heated in one session cannot
-    learn from its own heating. Every second normal session of the target sets the threshold of all methods.
+    learn from its own heating. Trees are 200 extremely randomised ones, three rows a leaf at least, classes weighed
+    alike. Every second normal session of the target sets the threshold of all methods.
     """
+
+    revision = 2
+
+    def _rests_on(self) -> str:
+        return sources_digest()
 
     def _run(self, options: Any, ledger: Ledger, progress: Progress) -> Results:
         rows = read_servo_rows(options.data)
@@ -103,7 +108,7 @@ class ServoTransfer(Study):
         progress(len(_METHODS), len(_METHODS), "done")
         for (split, method), cases in found.items():
             _summarise(part, split, method, cases)
-        part.rows += _wins(found)
+        _pairs(part, found)
         counts = {servo: int(rows.heated[rows.servo == servo].sum()) for servo in np.unique(rows.servo)}
         part.notes.append(
             f"heated decisions of {DECIDE_S:g} s by servo: " + ", ".join(f"{k}: {n}" for k, n in counts.items())
@@ -134,6 +139,14 @@ def _step(rows: ServoRows, method: _Method, source: int, target: int, session: s
     test = (rows.servo == target) & (rows.session == session)
     normal = (rows.servo == target) & rows.normal
     names = np.unique(rows.session[normal])
+    if len(names) < 2:
+        raise NotEnoughData(
+            f"the threshold of servo {target}, which needs a normal session that is not learned from; "
+            "record or add normal sessions of it. That",
+            needed=2,
+            have=len(names),
+            unit="normal sessions",
+        )
     aside = normal & np.isin(rows.session, names[1::2])
     if method.approach == _ALONE:
         learned = normal & ~aside
@@ -163,7 +176,7 @@ def _scorer(method: _Method, X: np.ndarray, heated: np.ndarray, seed: int) -> An
         normal = LedoitWolf().fit(scale.transform(X[:, columns]))
         return lambda rows: normal.mahalanobis(scale.transform(rows[:, columns]))
     model = {
-        "trees": ExtraTreesClassifier(_TREES, min_samples_leaf=3, class_weight="balanced", random_state=seed),
+        "trees": Forest(seed, _TREES),
         "logistic": make_pipeline(StandardScaler(), LogisticRegression(class_weight="balanced", max_iter=1000)),
     }[method.learner].fit(X[:, columns], heated)
     return lambda rows: model.predict_proba(rows[:, columns])[:, 1]
@@ -207,27 +220,21 @@ def _place(split: str, method: _Method) -> dict[str, str]:
     return {"split": split, "source": "none" if method.approach == _ALONE else source, "target": "servo"}
 
 
-def _wins(found: dict[tuple[str, _Method], _Cases]) -> Iterator[Row]:
+def _pairs(part: Part, found: dict[tuple[str, _Method], _Cases]) -> None:
     """Labelled sessions against the target-only rival, case by case (AUROC, mean over seeds)."""
     for (split, method), cases in found.items():
         if method.approach == _ALONE:
             continue
         rival = _ELECTRIC_RIVAL if method.columns == ELECTRIC else _THERMAL_RIVAL
         alone = found[_OWN, rival]
-        gain = np.array([_auroc(steps) - _auroc(alone[b, b, session]) for (_, b, session), steps in cases.items()])
-        counts = {"wins": gain > _SAME, "losses": gain < -_SAME, "ties": np.abs(gain) <= _SAME}
-        for what, which in counts.items():
-            yield Row(
-                method=method.name,
-                labels="",
-                metric=f"{what} against {rival.name} (AUROC)",
-                mean=float(which.sum()),
-                low=float("nan"),
-                high=float("nan"),
-                n=len(gain),
-                seeds=max(len(steps) for steps in cases.values()),
-                **_place(split, method),
-            )
+        part.pairs(
+            [_auroc(steps) - _auroc(alone[b, b, session]) for (_, b, session), steps in cases.items()],
+            method=f"{method.name}, against {rival.name}",
+            labels="",
+            seeds=max(len(steps) for steps in cases.values()),
+            suffix=", AUROC",
+            **_place(split, method),
+        )
 
 
 def _auroc(steps: Sequence[dict[str, float]]) -> float:

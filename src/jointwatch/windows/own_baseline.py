@@ -27,8 +27,9 @@ class OwnBaseline(BaseEstimator):
     difference, in standard deviations of healthy rows about their unit's mean.
 
     Baselines are means over sessions, as a unit's rows of one session resemble each other. `fit_transform` compares a
-    healthy row only with the unit's *other* healthy sessions, as it will be in use; compared with itself, every
-    healthy row would be too close. Where a unit has one healthy session only, with its other cycles.
+    healthy row only with the unit's *other* healthy sessions (by domain: with the *other* units'), as it will be in
+    use; compared with itself, every healthy row would be too close. Where there is one session only, with its other
+    cycles.
 
     Parameters
     ----------
@@ -42,8 +43,8 @@ class OwnBaseline(BaseEstimator):
 
     Errors: `NotEnoughData` without healthy rows; `UsageError` for a unit without a baseline, naming it.
 
-    Source: self-starting comparison of a machine with its own healthy state, as in R. B. Randall, Vibration-based
-    Condition Monitoring, 2nd ed., 2021, ch. 5.
+    Source: what condition monitoring does everywhere, a machine against its own healthy state; leaving out the own
+    session is this project's.
 
     >>> import numpy as np
     >>> unit = np.array(["a", "a", "a", "b", "b"])
@@ -99,7 +100,7 @@ class OwnBaseline(BaseEstimator):
         return self._against(X, self.mean_[[place[name] for name in names]])
 
     def fit_transform(self, X: np.ndarray, index: Index) -> np.ndarray:
-        """Fit, and the same rows relative to baselines that their own session had no part in."""
+        """Fit, and the same rows relative to baselines that their own session (by domain: unit) had no part in."""
         return self.fit(X, index).crossed(X, index)
 
     def crossed(self, X: np.ndarray, index: Index) -> np.ndarray:
@@ -112,7 +113,12 @@ class OwnBaseline(BaseEstimator):
         healthy, sessions = index.label == "normal", _sessions(index)
         for name in np.unique(names[healthy]):
             own = np.flatnonzero(healthy & (names == name))
-            for parts in (sessions[own], index.cycle[own]):
+            apart = (
+                (sessions[own], index.cycle[own])
+                if self.by == "unit"
+                else (index.unit[own], sessions[own], index.cycle[own])
+            )
+            for parts in apart:
                 means, part = _part_means(X[own], parts)
                 if len(means) > 1:
                     others = (means.sum(axis=0) - means) / (len(means) - 1)

@@ -85,8 +85,9 @@ def curves_figure(grid: Sequence[Record]) -> Figure:
         and bool(record["source share"]) == carried
     ]
     figure = curves_with_bands(rows, x="source share", x_label="share of the source's training data")
-    handles = [*figure.legends[0].legend_handles] if figure.legends else []
-    for lines in (handles, *(axis.get_lines() for axis in figure.axes)):
+    artists: list[list[Any]] = [[*axis.get_lines()] for axis in figure.axes]
+    artists += [[*legend.legend_handles] for legend in figure.legends]
+    for lines in artists:
         for line, level in zip(lines[: len(shares)], lines[len(shares) :], strict=False):
             level.set_color(line.get_color())
     return figure
