@@ -78,6 +78,27 @@ def test_adapting_leaves_the_source_as_it_is() -> None:
     np.testing.assert_array_equal(source.decision_function(X), before)
 
 
+def test_what_is_adapted_again_knows_how_many_runs_are_behind_it() -> None:
+    source = CarriedDiscriminant().fit(*load(means(), 7, 1))
+    normal = load(means() + 2.0, 3, 2)
+    baseline = source.adapt(*(part[normal[1] == 0] for part in normal))
+    np.testing.assert_allclose(baseline.runs_, [10, 7, 7, 7, 7, 7])
+    apart = source.adapt(*load(means() + 2.0 + means(9, 3.0), 3, 2))
+    assert ((apart.runs_ > 3) & (apart.runs_ < 4)).all()
+    assert (source.runs_ == 7).all()
+
+
+def test_it_is_carried_on_from_target_to_target() -> None:
+    source = CarriedDiscriminant().fit(*load(means(), 7, 1))
+    moved = means() + 2.0 + means(9, 1.0)
+    first = source.adapt(*load(moved, 4, 2))
+    X, y, run = load(moved + 3.0, 7, 3)
+    normal = y == 0
+    found = [model.adapt(X[normal], y[normal], run[normal]).score(X, y) for model in (source, first)]
+    assert found[0] < found[1]
+    assert first.score(X, y) < 0.5 < 0.8 < found[1]
+
+
 def test_what_cannot_be_is_refused() -> None:
     X, y, run = load(means(), 2, 1)
     with pytest.raises(NotFittedError):

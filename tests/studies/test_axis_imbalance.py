@@ -14,7 +14,7 @@ from jointwatch.diagnosis._maps_view import MapsView
 from jointwatch.reports.by_study.axis_imbalance import CAPTIONS
 from jointwatch.reports.study import write_study
 from jointwatch.studies import axis_imbalance
-from jointwatch.studies._axes import codes_of
+from jointwatch.studies._axes import Fleet, codes_of
 from jointwatch.studies.axis_imbalance import AxisImbalance
 
 COUNTS = {"a": [[3, 1], [0, 4]], "b": [[2, 2], [1, 3]]}
@@ -75,6 +75,10 @@ def test_what_accuracy_hides_is_said_and_the_study_resumes(
             assert all(math.isfinite(row.low) and row.low <= row.mean <= row.high for row in rows)
         blind = {r.metric: r.mean for r in results.rows if (r.split, r.method) == (split, "every map called worn")}
         assert blind["accuracy"] > 0.6
+        own = [r for r in results.details["figures"] if (r["split"], r["method"]) == (split, "every map called worn")]
+        train = Fleet(options.data, options).halves(6, split.partition(" ")[0], 0).train
+        assert own[0]["worn"] == pytest.approx(codes_of(train).mean(), abs=0.02)
+        assert own[0]["worn"] < 0.75  # not the published 0.809
         assert (blind["balanced accuracy"], blind["MCC"], blind["false-alarm share"]) == (0.5, 0.0, 1.0)
         assert any(note.startswith(f"{split}, 50 -> 90 % worn") for note in results.notes)
 

@@ -11,10 +11,13 @@ import pytest
 
 from jointwatch.core.errors import InputError, NotEnoughData, UsageError
 from jointwatch.diagnosis._maps_view import MapsView
+from jointwatch.models.base import batch_norms
 from jointwatch.reports.by_study import axis_models as pictures
 from jointwatch.reports.study import write_study
 from jointwatch.studies import _axes
 from jointwatch.studies._axes import FIGURES, NETWORKS, AxisOptions, Fleet, codes_of, drawn, fitted, judged, numbers
+from jointwatch.studies._confusions import CHANCE
+from jointwatch.studies._trees import TREES
 from jointwatch.studies.axis_models import AxisModels
 from jointwatch.training.recipes import recipe
 
@@ -86,6 +89,9 @@ def test_epochs_of_the_options_replace_those_of_a_recipe(small: dict[str, Any]) 
     assert AxisOptions(**usual).recipe("paper") == recipe("paper")
     assert AxisOptions(**usual, quick=True).recipe("paper").options.epochs == 30
     assert AxisOptions(**small, quick=True).recipe("paper").options.epochs == 2
+    plain = AxisOptions(**usual).recipe("paper-plain")
+    assert plain.options == recipe("paper").options
+    assert [r.network["batch_norm"] for r in (recipe("paper"), plain)] == [True, False]
     balanced = AxisOptions(**usual).recipe("paper-balanced")
     assert balanced.balanced
     assert balanced.options == recipe("paper").options
@@ -101,10 +107,12 @@ def test_every_network_has_a_row_for_both_splits_and_the_study_resumes(
 ) -> None:
     options = AxisModels.Options(**small, trainings="paper")
     results = AxisModels().run(options, tmp_path)
-    assert len(results.rows) == 2 * len(NETWORKS) * len(FIGURES)
+    methods = [CHANCE, TREES, *NETWORKS]
+    assert len(results.rows) == 2 * len(methods) * len(FIGURES)
+    assert any("'paper' here has batch norm" in note for note in results.notes)
     for split in ("random (optimistic)", "unit out"):
         rows = [row for row in results.rows if row.split == split and row.metric == "accuracy"]
-        assert [row.method for row in rows] == list(NETWORKS)
+        assert [row.method for row in rows] == methods
         assert all(math.isfinite(row.low) and row.low <= row.mean <= row.high for row in rows)
         assert all(row.seeds == 2 for row in rows)
         for row in rows:
@@ -128,6 +136,15 @@ def test_every_network_has_a_row_for_both_splits_and_the_study_resumes(
     stems = {path.stem for path in paths if path.suffix == ".svg"}
     assert stems == {"models_paper", "confusion_random", "confusion_unit", "attention"}
     assert stems <= set(pictures.CAPTIONS)
+
+
+def test_the_plain_recipe_has_networks_without_batch_norm(small: dict[str, Any]) -> None:
+    maps = Fleet(small["data"], AxisOptions(**small)).halves(4, "unit", 0).train
+    found = {}
+    for name in ("paper", "paper-plain"):
+        training = AxisOptions(**small | {"epochs": 1}).recipe(name)
+        found[name] = len(batch_norms(fitted(maps, training, 0).networks_[0]))
+    assert found["paper"] > 0 == found["paper-plain"]
 
 
 def test_attention_is_kept_of_a_worn_map_of_a_unit_that_is_not_learned(small: dict[str, Any], tmp_path: Path) -> None:

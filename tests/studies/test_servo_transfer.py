@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jointwatch.core.errors import InputError
+from jointwatch.core.errors import InputError, NotEnoughData
 from jointwatch.studies import servo_transfer
 from jointwatch.studies._servo_rows import DECIDE_S, LEVEL, RISE, ServoRows, read_servo_rows
 from jointwatch.studies.servo_transfer import _METHODS, ServoTransfer, _step, _tests
@@ -117,6 +117,20 @@ def test_study_finds_the_stated_rows(arm: Path, tmp_path: Path) -> None:
     assert {row["split"] for row in found["rows"]} == {"servo and session out", "session out"}
     assert {row["method"] for row in found["rows"]} == {method.name for method in _METHODS}
     assert any("worst: " in note for note in found["notes"])
+    pairs = [row for row in found["rows"] if row["metric"].split(" of ")[0] in ("wins", "losses", "ties")]
+    assert {row["method"].partition(", against ")[2] for row in pairs} == {
+        "target only: value, temperature above start",
+        "target only: mahalanobis, position and voltage",
+    }
+    assert sum(row["mean"] for row in pairs) == sum(row["n"] for row in pairs) / 3 > 0
+
+
+def test_one_normal_session_leaves_nothing_for_the_threshold(rows: ServoRows) -> None:
+    first = rows.normal & (rows.session == "n1")
+    few = ServoRows(rows.values, rows.servo, rows.session, rows.heated, first)
+    for method in _METHODS:
+        with pytest.raises(NotEnoughData, match=r"servo 2.*add normal sessions.*1 more normal sessions"):
+            _step(few, method, 1, 2, "b", 0)
 
 
 def test_a_folder_without_heating_is_refused(tmp_path: Path) -> None:

@@ -70,7 +70,8 @@ class CarriedDiscriminant(ClassifierMixin, BaseEstimator):
     def adapt(self, X: np.ndarray, y: np.ndarray, runs: np.ndarray | None = None) -> Self:
         """A new discriminant for the target that these labelled rows are of; this one stays as it is.
 
-        What was adapted already can be adapted on: it is the source then, so that rows it has had count twice.
+        What was adapted already is the source of another target. More rows of the same target belong into one call with
+        the others: in two calls, a shift would be looked for between them.
         """
         self._fitted()
         X, y = np.asarray(X, float), np.asarray(y)

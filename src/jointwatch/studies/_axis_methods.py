@@ -21,6 +21,7 @@ from jointwatch.recordings import read
 from jointwatch.studies._axes import Counts
 from jointwatch.studies._confusions import CHANCE, confusions
 from jointwatch.studies._fleet_table import numbers_of
+from jointwatch.studies._folds import folds
 from jointwatch.studies._trees import ORACLE, TREES, Forest
 from jointwatch.training.recipes import Recipe, recipe
 from jointwatch.training.seed import generator
@@ -32,7 +33,9 @@ __all__ = [
     "METHODS",
     "OF_NETWORKS",
     "OF_SESSIONS",
+    "ORACLE_OWN",
     "QUICK",
+    "TREES_OWN",
     "Place",
     "Problem",
     "Scored",
@@ -117,11 +120,18 @@ def _chance(problem: Problem) -> Scored:
 
 
 def _detector(problem: Problem, name: str) -> Scored:
-    """A detector of the catalog on the training units' healthy cycles; its limit is the best one for their labels."""
+    """A detector of the catalog on the training units' healthy cycles.
+
+    Its limit is the best one for the labels of training units, each scored while it was held out: on its own training
+    rows a detector scores too low.
+    """
     train, _, test = problem.cut
-    detector = clone(catalog.load("detectors", name)()).fit(train.normal())
-    false, true, limits = roc_curve(_worn(train), detector.score_samples(train))
-    score = detector.score_samples(test)
+    detector = catalog.load("detectors", name)()
+    held = np.empty(len(train))
+    for rest, out in folds(train, "unit", problem.seed):
+        held[out] = clone(detector).fit(train[rest].normal()).score_samples(train[out])
+    false, true, limits = roc_curve(_worn(train), held)
+    score = clone(detector).fit(train.normal()).score_samples(test)
     return problem.judged(score, score >= limits[int(np.argmax(true - false))])
 
 
@@ -138,21 +148,36 @@ def _trees(problem: Problem, own: bool) -> Scored:
     return problem.judged(share, share > 0.5)
 
 
-def _oracle(problem: Problem) -> Scored:
-    """The same trees on what the simulation knows of the joint in each session: about what any method can reach."""
+def _oracle(problem: Problem, own: bool) -> Scored:
+    """The same trees on what the simulation knows of the joint in each session: about what any method can reach that
+    is given no healthy session of the unit, or (`own`) relative to the true parameters of those it is given."""
 
     def latent(recordings: Sequence[Recording]) -> list[dict[str, float]]:
         return [numbers_of(_of_joint(r.truth["latent"], problem.axis), "") for r in recordings]
 
-    known, asked = latent(problem.train), latent(problem.test)
-    names = sorted({name for row in known for name in row})
-    X, T = (np.array([[row.get(name, 0.0) for name in names] for row in rows]) for rows in (known, asked))
+    parts = [latent(recordings) for recordings in (problem.train, problem.baseline, problem.test)]
+    names = sorted({name for row in parts[0] for name in row})
+    X, B, T = (np.array([[row.get(name, 0.0) for name in names] for row in rows]) for rows in parts)
+    if own:
+        indexes = [
+            _by_session(windows.index, recordings)
+            for windows, recordings in zip(problem.cut, (problem.train, problem.baseline, problem.test), strict=True)
+        ]
+        relative = OwnBaseline()
+        X = relative.fit_transform(X, indexes[0])
+        T = relative.add(B, indexes[1]).transform(T, indexes[2])
     y = np.array([r.condition.label == "anomalous" for r in problem.train], np.int64)
     share = Forest(problem.seed).fit(X, y).predict_proba(T)[:, 1]
     of_session = {(r.robot.unit, r.session): s for r, s in zip(problem.test, share, strict=True)}
     index = problem.cut[2].index
     score = np.array([of_session[key] for key in zip(index.unit.tolist(), index.session.tolist(), strict=True)])
     return problem.judged(score, score > 0.5)
+
+
+def _by_session(cycles: Index, recordings: Sequence[Recording]) -> Index:
+    """One row a recording, in their order: that of its first cycle."""
+    first = {key: row for row, key in reversed(list(enumerate(zip(cycles.unit, cycles.session, strict=True))))}
+    return cycles.take(np.array([first[r.robot.unit, r.session] for r in recordings], np.int64))
 
 
 def _of_joint(latent: Mapping[str, Any], axis: int) -> dict[str, Any]:
@@ -165,7 +190,9 @@ def _trained_for(training: str, epochs: int | None) -> Recipe:
 
 
 def _classifier(problem: Problem, **settings: Any) -> Scored:
-    return of_model(problem, problem.classifier(**settings).fit(problem.train).adapt(problem.baseline))
+    model = problem.classifier(**settings).fit(problem.train)
+    # An axis's baseline is the training units': the test units' healthy sessions are for those that use them.
+    return of_model(problem, model if model.baseline == "domain" else model.adapt(problem.baseline))
 
 
 def of_model(problem: Problem, model: AxisFaultClassifier) -> Scored:
@@ -185,7 +212,7 @@ class Task:
     """A source axis, and of the target axis the labelled sessions of a few units and the units to be judged."""
 
     source: Sequence[Recording]
-    source_axis: int
+    origin: Place
     labelled: Sequence[Recording]
     target: Problem
 
@@ -218,8 +245,8 @@ _FITTED: dict[str, AxisFaultClassifier] = {}
 
 
 def _source_model(task: Task, settings: Mapping[str, Any]) -> AxisFaultClassifier:
-    target, unit = task.target, task.source[0].robot.unit
-    key = f"{task.source_axis} {unit} {len(task.source)} {target.seed} {target.epochs} {sorted(settings.items())}"
+    target = task.target
+    key = f"{task.origin} {len(task.source)} {target.seed} {target.epochs} {sorted(settings.items())}"
     if key not in _FITTED:
         _FITTED.clear()
         _FITTED[key] = target.classifier(**settings).fit(task.source)
@@ -237,15 +264,16 @@ def _trees_alone(task: Task) -> Scored:
     return _trees(replace(task.target, train=task.labelled), own=True)
 
 
+TREES_OWN, ORACLE_OWN = f"{TREES}, own baseline", f"{ORACLE}, own baseline"
 DEFAULT = "friction, own baseline"
 """The method of `AxisFaultClassifier()`."""
-OF_SESSIONS = (ORACLE,)
+OF_SESSIONS = (ORACLE, ORACLE_OWN)
 """Methods that judge a session as a whole, and all of its cycles with it."""
 METHODS: dict[str, Callable[[Problem], Scored]] = {
     CHANCE: _chance,
     **{f"{name}, healthy only": partial(_detector, name=name) for name in _HEALTHY_ONLY},
     TREES: partial(_trees, own=False),
-    f"{TREES}, own baseline": partial(_trees, own=True),
+    TREES_OWN: partial(_trees, own=True),
     "AD-CNN as published": partial(_classifier, **_NETWORK, training="paper", baseline="domain"),
     "AD-CNN, our training": partial(_classifier, **_NETWORK, baseline="domain"),
     "AD-CNN, own baseline": partial(_classifier, **_NETWORK),
@@ -254,24 +282,26 @@ METHODS: dict[str, Callable[[Problem], Scored]] = {
     "friction, axis baseline": partial(_classifier, **_FRICTION, baseline="domain"),
     DEFAULT: partial(_classifier, **_FRICTION),
     "friction and AD-CNN, own baseline": partial(_classifier, **_BOTH),
-    ORACLE: _oracle,
+    ORACLE: partial(_oracle, own=False),
+    ORACLE_OWN: partial(_oracle, own=True),
 }
 _FEW = "10 % of the units"
+_NO_LABEL = "healthy baselines only"
 CARRIED: dict[str, Carry] = {
     "trees alone": Carry(_trees_alone, _FEW, "trees alone"),
     "friction alone": Carry(partial(_alone, settings=_FRICTION), _FEW, "friction alone"),
     "friction carried, no labels": Carry(
-        partial(_carried, labelled=False, settings=_FRICTION), "none", "friction alone"
+        partial(_carried, labelled=False, settings=_FRICTION), _NO_LABEL, "friction alone"
     ),
     "friction carried": Carry(partial(_carried, labelled=True, settings=_FRICTION), _FEW, "friction alone"),
     "AD-CNN alone": Carry(partial(_alone, settings=_NETWORK), _FEW, "AD-CNN alone"),
-    "AD-CNN carried, no labels": Carry(partial(_carried, labelled=False, settings=_NETWORK), "none", "AD-CNN alone"),
+    "AD-CNN carried, no labels": Carry(partial(_carried, labelled=False, settings=_NETWORK), _NO_LABEL, "AD-CNN alone"),
     "AD-CNN carried": Carry(partial(_carried, labelled=True, settings=_NETWORK), _FEW, "AD-CNN alone"),
     "both carried": Carry(partial(_carried, labelled=True, settings=_BOTH), _FEW, "friction alone"),
 }
 OF_NETWORKS = tuple(name for name in (*METHODS, *CARRIED) if "CN" in name or name.startswith("both"))
 """Methods that train a network."""
-QUICK = (CHANCE, TREES, DEFAULT, ORACLE, "friction alone", "friction carried")
+QUICK = (CHANCE, TREES, TREES_OWN, DEFAULT, ORACLE, ORACLE_OWN, "friction alone", "friction carried")
 """What a quick run shows."""
 
 
@@ -297,18 +327,26 @@ def problem_of(place: Place, seed: int, epochs: int | None = None) -> Problem:
     return Problem([r for r in sessions if r.robot.unit not in held], baseline, test, place.axis, seed, epochs)
 
 
-def within(name: str, place: Place, seed: int, epochs: int | None = None) -> dict[str, list[Any]]:
-    """What a method says of the test cycles of an axis whose other units it has learned."""
-    return _json(METHODS[name](problem_of(place, seed, epochs)))
+def within(names: Sequence[str], place: Place, seed: int, epochs: int | None = None) -> dict[str, dict[str, list[Any]]]:
+    """What methods say of the test cycles of an axis whose other units they have learned."""
+    problem = problem_of(place, seed, epochs)
+    return {name: _json(METHODS[name](problem)) for name in names}
 
 
-def across(name: str, origin: Place, place: Place, seed: int, epochs: int | None = None) -> dict[str, list[Any]]:
-    """The source's sessions, and the target's with labels of a tenth of its training units."""
+def across(
+    names: Sequence[str], origin: Place, place: Place, seed: int, epochs: int | None = None
+) -> dict[str, dict[str, list[Any]]]:
+    """What methods say of them that have learned another axis, and of this one at most the labels of a tenth of its
+    training units. An axis carried to itself gives its training units."""
     problem = problem_of(place, seed, epochs)
     units = sorted({r.robot.unit for r in problem.train})
     few = set(generator(seed, 43).permutation(units)[: max(1, round(_LABELLED * len(units)))].tolist())
-    task = Task(_sessions(origin), origin.axis, [r for r in problem.train if r.robot.unit in few], problem)
-    return _json(CARRIED[name].run(task))
+    source = problem.train if origin == place else _sessions(origin)
+    judged = {r.robot.unit for r in problem.test}
+    if leaked := judged & {r.robot.unit for r in source}:
+        raise UsageError(f"units {', '.join(sorted(leaked))} are on both sides")
+    task = Task(source, origin, [r for r in problem.train if r.robot.unit in few], problem)
+    return {name: _json(CARRIED[name].run(task)) for name in names}
 
 
 def _json(scored: Scored) -> dict[str, list[Any]]:

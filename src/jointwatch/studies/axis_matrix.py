@@ -78,13 +78,11 @@ class AxisMatrix(Study):
                 steps[f"alone/{axis}/{split}/{seed}"] = partial(on_the_target_alone, half, _FEW, paper, seed)
         for seed in seeds if "friction" in methods and "unit" in splits else ():
             for source in axes:
+                # what the target alone gives has no source, so it is computed with the first
+                names = [name for name in _FRICTION if source == axes[0] or CARRIED[name].alone != name]
                 for target in axes:
-                    for name in _FRICTION:
-                        if CARRIED[name].alone == name and source != axes[0]:
-                            continue  # the target alone has no source
-                        steps[_friction_key(name, source, target, seed)] = partial(
-                            across, name, places[source], places[target], seed
-                        )
+                    step = partial(across, names, places[source], places[target], seed)
+                    steps[f"friction/{source}/{target}/{seed}"] = step
         found = ledger.every(steps, progress)
         part = Part()
         if "network" in methods:
@@ -101,10 +99,6 @@ def _from(own: Halves, targets: dict[str, Halves], paper: Recipe, seed: int) -> 
     view = fitted(own.train, paper, seed)
     found = {"own": judged(view, own.test)}
     return found | {name: carried(view, target, [_FEW], paper, seed)[_FEW] for name, target in targets.items()}
-
-
-def _friction_key(name: str, source: int, target: int, seed: int) -> str:
-    return f"friction/{name}/{source}/{target}/{seed}"
 
 
 def _network(part: Part, found: dict[str, Any], axes: Sequence[int], split: str, seeds: Sequence[int]) -> None:
@@ -134,12 +128,12 @@ def _friction(part: Part, found: dict[str, Any], axes: Sequence[int], seeds: Seq
         alone_name, lonely = CARRIED[name].alone, CARRIED[name].alone == name
         for target in axes:
             for source in axes[:1] if lonely else axes:
-                rows = [found[_friction_key(name, source, target, seed)] for seed in seeds]
+                rows = [found[f"friction/{source}/{target}/{seed}"][name] for seed in seeds]
                 counts = [counts_of_rows(one) for one in rows]
                 place = {"source": "-" if lonely else f"axis {source}", "target": f"axis {target}"}
                 add_counts(part, counts, "unit", method=name, labels=CARRIED[name].labels, **place)
                 _cell(part, name, "unit", 0 if lonely else source, target)
-                alone = [counts_of_rows(found[_friction_key(alone_name, axes[0], target, seed)]) for seed in seeds]
+                alone = [counts_of_rows(found[f"friction/{axes[0]}/{target}/{seed}"][alone_name]) for seed in seeds]
                 if lonely or source == target:
                     continue
                 gains += [balanced_of(one) - balanced_of(other) for one, other in zip(counts, alone, strict=True)]

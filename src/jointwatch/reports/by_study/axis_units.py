@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from jointwatch.reports.paper_figures import curves_with_bands, grouped_bars, heat_map
 from jointwatch.reports.study_figures import OKABE_ITO, STYLE, interval_figure, save
 from jointwatch.reports.tables import blocks_by_metrics
-from jointwatch.studies._axis_methods import DEFAULT, OF_NETWORKS
+from jointwatch.studies._axis_methods import DEFAULT, OF_NETWORKS, ORACLE_OWN, TREES_OWN
 from jointwatch.studies._trees import ORACLE, TREES
 from jointwatch.studies.base import Results
 
@@ -36,7 +36,7 @@ Record = Mapping[str, Any]
 
 _BY = "balanced accuracy"
 _ALL = "all axes"
-_LINES = (TREES, f"{TREES}, own baseline", "AD-CNN as published", DEFAULT, ORACLE)
+_LINES = (TREES, TREES_OWN, "AD-CNN as published", DEFAULT, ORACLE, ORACLE_OWN)
 _STEPS = (
     "AD-CNN as published",
     "AD-CNN, our training",
