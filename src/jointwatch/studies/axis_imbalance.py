@@ -52,10 +52,9 @@ class AxisImbalance(Study):
 
     The published source data are worn to 80.9 %. Here the number of training maps is the same for all shares, the
     largest that the scarcer label of each allows, and maps are drawn by lot from the training side; the test maps stay
-    as they are. AD-CNN is trained as published, with the classes as they come and counted alike in the loss; then its
-    convolutions are frozen and new dense layers learn from some of the target's data. With balanced weights the classes
-    count alike in both trainings. Beside it stands what calls every map worn: what accuracy says of it is worth
-    nothing.
+    as they are. AD-CNN is trained as published, with every map counted alike in the loss; then its convolutions are
+    frozen and new dense layers learn from some of the target's data. With balanced weights the classes count alike in
+    both trainings. Beside it stands what calls every map worn: what accuracy says of it is worth nothing.
     """
 
     Options = _Options
