@@ -28,8 +28,8 @@ class CarriedDiscriminant(ClassifierMixin, BaseEstimator):
 
     Attributes
     ----------
-    classes_ : labels. mean_ : (class, feature) class means, adapted. runs_ : (class,) runs behind each; after `adapt`, so
-    many runs of the target as would tell the mean equally well.
+    classes_ : labels. mean_ : (class, feature) class means, adapted. runs_ : (class,) runs behind each; after `adapt`,
+    so many runs of the target as would tell the mean equally well.
     weight_ : (class,) share of the target's own runs in each class mean, NaN before `adapt`.
     residual_ : (row, feature) rows about their class mean, of source and target.
     run_residual_ : (run, feature) means of the source's runs about their class mean.

@@ -42,8 +42,8 @@ def friction(
 
     Returns (window, figure), figures in the order of `FRICTION`:
 
-    - `energy`: mean of effort along the way, signed by direction: over a closed cycle gravity and inertia give back what
-      they took, so it is friction;
+    - `energy`: mean of effort along the way, signed by direction: over a closed cycle gravity and inertia give back
+      what they took, so it is friction;
     - `coulomb`, `viscous`, `inertia`: of the fit;
     - `slow`, `medium`, `fast`: half the difference between the two directions, less gravity and inertia, at up to a
       fifth, up to half, and above half of the largest speed;
