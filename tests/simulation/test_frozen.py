@@ -37,5 +37,5 @@ def test_numbers_change_only_with_the_version() -> None:
     digests = {preset: _digest(preset) for preset in presets()}
     assert FROZEN.get((difficulty().version, REVISION)) == digests, (
         "difficulty, a preset or one of its robots changed: raise `version` in difficulty.yaml or produce.REVISION, "
-        f"run `jointwatch study difficulty` again, and note the new digests here (a new preset is only noted): {digests}"
+        f"run `jointwatch study difficulty` again, and note the digests here (a new preset is only noted): {digests}"
     )
