@@ -65,6 +65,23 @@ class Index:
         """Rows by position, mask or slice."""
         return Index(**{column.name: getattr(self, column.name)[rows] for column in fields(self)})
 
+    @property
+    def unit_session(self) -> np.ndarray:
+        """(row,) `unit/session`: a session is one of its unit."""
+        return np.array([f"{unit}/{session}" for unit, session in zip(self.unit, self.session, strict=True)], np.str_)
+
+    def grouped(self, names: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """First row of each group in the order in which they come, group of each row, start and stop of each group."""
+        _, first, member = np.unique(names, return_index=True, return_inverse=True)
+        order = np.argsort(first, kind="stable")
+        rank = np.empty_like(order)
+        rank[order] = np.arange(len(order))
+        group = rank[member]
+        start, stop = np.full(len(order), np.inf), np.full(len(order), -np.inf)
+        np.minimum.at(start, group, self.start_s)
+        np.maximum.at(stop, group, self.stop_s)
+        return first[order], group, start, stop
+
     def columns(self) -> dict[str, np.ndarray]:
         """All columns by name, for a table."""
         return {column.name: getattr(self, column.name) for column in fields(self)}

@@ -68,20 +68,12 @@ class Scores:
         """
         if len(self) == 0:
             return self
-        _, first, inverse = np.unique(self.index.cycle, return_index=True, return_inverse=True)
-        order = np.argsort(first, kind="stable")
-        rank = np.empty_like(order)
-        rank[order] = np.arange(len(order))
-        group = rank[inverse]
+        first, group, start, stop = self.index.grouped(self.index.cycle)
         worst = np.lexsort((np.arange(len(self)), -self.value, group))
-        rows = worst[np.searchsorted(group[worst], np.arange(len(order)))]
+        rows = worst[np.searchsorted(group[worst], np.arange(len(first)))]
         best = self.take(rows)
-        start = np.full(len(order), np.inf)
-        stop = np.full(len(order), -np.inf)
-        np.minimum.at(start, group, self.index.start_s)
-        np.maximum.at(stop, group, self.index.stop_s)
         columns = {**best.index.columns(), "start_s": start, "stop_s": stop}
-        anomalous = np.zeros(len(order), bool)
+        anomalous = np.zeros(len(first), bool)
         np.logical_or.at(anomalous, group, self.index.label == "anomalous")
         columns["label"] = np.where(anomalous, "anomalous", columns["label"])
         return replace(best, index=Index(**columns))

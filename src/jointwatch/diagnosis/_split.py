@@ -24,9 +24,7 @@ def cluster_of(index: Index) -> Cluster:
 
 def clusters(index: Index, by: Cluster) -> np.ndarray:
     """(row,) name of its cluster."""
-    if by == "unit":
-        return index.unit
-    return np.array([f"{unit}/{session}" for unit, session in zip(index.unit, index.session, strict=True)], np.str_)
+    return index.unit if by == "unit" else index.unit_session
 
 
 def held_out_units(index: Index, code: np.ndarray, share: float, seed: int) -> np.ndarray:

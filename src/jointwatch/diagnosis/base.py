@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -95,9 +95,7 @@ class Diagnosis:
         """
         if level not in ("cycle", "session"):
             raise UsageError(f"decisions are put together by cycle or session, got {level!r}")
-        names = self.index.cycle
-        if level == "session":
-            names = np.array([f"{u}/{s}" for u, s in zip(self.index.unit, self.index.session, strict=True)], np.str_)
+        names = self.index.cycle if level == "cycle" else self.index.unit_session
         index, logarithm = together(names, self.index, np.log(np.maximum(self.probability, _LEAST)))
         return replace(self, index=index, probability=np.exp(logarithm))
 
@@ -126,28 +124,9 @@ class Explanation:
 def together(names: np.ndarray, index: Index, log_proba: np.ndarray) -> tuple[Index, np.ndarray]:
     """One row for each name, in the order in which they come: index of its first row with the times of all, and its
     rows' mean (row, class) log-probabilities, made to be such again."""
-    first, member = _groups(names)
+    first, member, start, stop = index.grouped(names)
     logarithm = np.zeros((len(first), log_proba.shape[1]))
     np.add.at(logarithm, member, log_proba)
-    columns = {
-        **index.take(first).columns(),
-        "start_s": _each(np.minimum, member, index.start_s),
-        "stop_s": _each(np.maximum, member, index.stop_s),
-    }
+    columns = {**index.take(first).columns(), "start_s": start, "stop_s": stop}
     logarithm /= np.bincount(member, minlength=len(first))[:, None]
     return Index(**columns), log_softmax(logarithm, axis=1) if len(first) else logarithm
-
-
-def _groups(names: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """First row of each group, groups in the order in which they come, and the group of each row."""
-    _, first, member = np.unique(names, return_index=True, return_inverse=True)
-    order = np.argsort(first, kind="stable")
-    rank = np.empty_like(order)
-    rank[order] = np.arange(len(order))
-    return first[order], rank[member]
-
-
-def _each(best: Callable[..., np.ndarray], member: np.ndarray, values: np.ndarray) -> np.ndarray:
-    found = np.full(member.max(initial=-1) + 1, np.inf if best is np.minimum else -np.inf)
-    best.at(found, member, values)  # type: ignore[attr-defined]
-    return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -90,7 +90,7 @@ class AxisOptions(StudyOptions):
         """The recipe of that name with the epochs of these options; a quick run has a fifth of the recipe's."""
         found = recipe(name)
         usual = max(1, found.options.epochs // _QUICK_EPOCHS) if self.quick else found.options.epochs
-        return replace(found, options=replace(found.options, epochs=self.epochs or usual))
+        return found.lasting(self.epochs or usual)
 
 
 @dataclass(frozen=True)

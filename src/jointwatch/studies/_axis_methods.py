@@ -18,12 +18,13 @@ from jointwatch.diagnosis._friction_view import FrictionView
 from jointwatch.diagnosis.axis_fault import AxisFaultClassifier
 from jointwatch.features.cycle_statistics import CycleStatistics
 from jointwatch.recordings import read
-from jointwatch.studies._axes import Counts
+from jointwatch.studies._axes import Counts, codes_of
 from jointwatch.studies._confusions import CHANCE, confusions
+from jointwatch.studies._contacts import BASELINES
 from jointwatch.studies._fleet_table import numbers_of
 from jointwatch.studies._folds import folds
 from jointwatch.studies._trees import ORACLE, TREES, Forest
-from jointwatch.training.recipes import Recipe, recipe
+from jointwatch.training.recipes import recipe
 from jointwatch.training.seed import generator
 from jointwatch.windows.own_baseline import OwnBaseline
 
@@ -50,17 +51,7 @@ __all__ = [
 _TEST = 0.25  # share of the units
 _BASELINE = 2  # healthy sessions of a test unit that the plant has kept
 _LABELLED = 0.1  # share of the target's units whose labels are known
-_HEALTHY_ONLY = (
-    "duration",
-    "phase_zscore",
-    "mahalanobis",
-    "pca",
-    "kmeans",
-    "knn",
-    "lof",
-    "isolation_forest",
-    "linear_autoregression",
-)
+_HEALTHY_ONLY = tuple(name for name in BASELINES if name not in ("random_score", "envelope"))
 """Detectors that learn from healthy cycles alone: the baselines of every table."""
 
 Scored = tuple[Index, np.ndarray, np.ndarray]
@@ -102,16 +93,13 @@ class Problem:
 
     def classifier(self, **settings: Any) -> AxisFaultClassifier:
         """With the seed and epochs of the problem."""
-        training = _trained_for(settings.pop("training", "modern"), self.epochs)
+        training = recipe(settings.pop("training", "modern"))
+        training = training if self.epochs is None else training.lasting(self.epochs)
         return AxisFaultClassifier(random_state=self.seed, training=training, **settings)
 
     def judged(self, score: np.ndarray, verdict: np.ndarray) -> Scored:
         """What a method says of the test cycles."""
         return self.cut[2].index, score, verdict.astype(np.int64)
-
-
-def _worn(windows: Windows) -> np.ndarray:
-    return (windows.index.label == "anomalous").astype(np.int64)
 
 
 def _chance(problem: Problem) -> Scored:
@@ -130,7 +118,7 @@ def _detector(problem: Problem, name: str) -> Scored:
     held = np.empty(len(train))
     for rest, out in folds(train, "unit", problem.seed):
         held[out] = clone(detector).fit(train[rest].normal()).score_samples(train[out])
-    false, true, limits = roc_curve(_worn(train), held)
+    false, true, limits = roc_curve(codes_of(train), held)
     score = clone(detector).fit(train.normal()).score_samples(test)
     return problem.judged(score, score >= limits[int(np.argmax(true - false))])
 
@@ -144,7 +132,7 @@ def _trees(problem: Problem, own: bool) -> Scored:
         relative = OwnBaseline()
         X = relative.fit_transform(X, train.index)
         T = relative.add(B, baseline.index).transform(T, test.index)
-    share = Forest(problem.seed).fit(X, _worn(train)).predict_proba(T)[:, 1]
+    share = Forest(problem.seed).fit(X, codes_of(train)).predict_proba(T)[:, 1]
     return problem.judged(share, share > 0.5)
 
 
@@ -182,11 +170,6 @@ def _by_session(cycles: Index, recordings: Sequence[Recording]) -> Index:
 
 def _of_joint(latent: Mapping[str, Any], axis: int) -> dict[str, Any]:
     return {name: values[axis - 1] if isinstance(values, list) else values for name, values in latent.items()}
-
-
-def _trained_for(training: str, epochs: int | None) -> Recipe:
-    usual = recipe(training)
-    return usual if epochs is None else replace(usual, options=replace(usual.options, epochs=epochs))
 
 
 def _classifier(problem: Problem, **settings: Any) -> Scored:

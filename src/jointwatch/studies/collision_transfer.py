@@ -25,6 +25,7 @@ from jointwatch.studies._contacts import (
     summarise,
 )
 from jointwatch.studies._ledger import Ledger
+from jointwatch.studies._part import SAME
 from jointwatch.studies.base import Progress, Results, Row, Study, StudyOptions
 
 __all__ = ["CollisionTransfer"]
@@ -32,7 +33,6 @@ __all__ = ["CollisionTransfer"]
 _SOURCE_WINDOWS = 3000
 _TRANSFERRED = ("envelope", "phase_zscore", "mahalanobis", "pca", "knn", "isolation_forest", "cnn")
 _ONE_SCALE = ", one scale"
-_SAME = 0.005  # AUROC differences below this are ties
 
 
 class _Options(StudyOptions):
@@ -159,9 +159,9 @@ def _wins(found: dict[tuple[str, str, int], list[dict[str, Any]]], place: dict[s
             continue
         gain = np.array([r["auroc"] - alone[r["seed"]] for r in results if r["seed"] in alone])
         counts = {
-            "wins": int((gain > _SAME).sum()),
-            "losses": int((gain < -_SAME).sum()),
-            "ties": int((np.abs(gain) <= _SAME).sum()),
+            "wins": int((gain > SAME).sum()),
+            "losses": int((gain < -SAME).sum()),
+            "ties": int((np.abs(gain) <= SAME).sum()),
         }
         for what, count in counts.items():
             rows.append(

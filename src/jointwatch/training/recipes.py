@@ -30,6 +30,10 @@ class Recipe:
     validation_share: float = 0.0
     network: dict[str, Any] = field(default_factory=dict)
 
+    def lasting(self, epochs: int) -> Recipe:
+        """The same for so many epochs."""
+        return replace(self, options=replace(self.options, epochs=epochs))
+
 
 # The published text mentions no normalisation between layers; Adam at 0.01 without it ends with one class for all in
 # some runs.

@@ -110,7 +110,7 @@ class OwnBaseline(BaseEstimator):
 
     def _crossed(self, X: np.ndarray, index: Index) -> np.ndarray:
         relative, names = self.transform(X, index), getattr(index, self.by)
-        healthy, sessions = index.label == "normal", _sessions(index)
+        healthy, sessions = index.label == "normal", index.unit_session
         for name in np.unique(names[healthy]):
             own = np.flatnonzero(healthy & (names == name))
             apart = (
@@ -134,7 +134,7 @@ class OwnBaseline(BaseEstimator):
         return relative
 
     def _remember(self, X: np.ndarray, names: np.ndarray, index: Index) -> None:
-        sessions = _sessions(index)
+        sessions = index.unit_session
         for name in np.unique(names):
             own = names == name
             mean = _part_means(X[own], sessions[own])[0].mean(axis=0)
@@ -157,10 +157,6 @@ class OwnBaseline(BaseEstimator):
     def _fitted(self) -> None:
         if not hasattr(self, "names_"):
             raise NotFittedError("OwnBaseline is not fitted; call fit first")
-
-
-def _sessions(index: Index) -> np.ndarray:
-    return np.array([f"{unit}/{session}" for unit, session in zip(index.unit, index.session, strict=True)], np.str_)
 
 
 def _part_means(rows: np.ndarray, part: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -20,7 +20,7 @@ def groups_of(windows: Windows, by: By) -> np.ndarray:
     """(window,) name of the group that each window belongs to; a session is one of its unit, a cycle one of both."""
     index = windows.index
     if by == "session":
-        return np.array([f"{u}/{s}" for u, s in zip(index.unit, index.session, strict=True)], dtype=np.str_)
+        return index.unit_session
     if by not in ("cycle", "unit", "domain"):
         raise UsageError(f"windows are grouped by cycle, session, unit or domain, got {by!r}")
     return np.asarray(getattr(index, by))
