@@ -22,10 +22,11 @@ from scipy.signal import butter, hilbert, sosfiltfilt
 from scipy.stats import spearmanr
 
 from jointwatch.core import catalog
+from jointwatch.core.levels import LEVEL_RAD
 from jointwatch.signals.orders import monotone_stretches, order_spectrum
 from jointwatch.simulation.motion import MOTION_RATE_HZ, Mark, Motion
 from jointwatch.simulation.robot import load_robot
-from jointwatch.simulation.transmission import LEVEL_RAD, static_error
+from jointwatch.simulation.transmission import static_error
 from jointwatch.simulation.unit import draw_unit
 
 __all__ = ["FOLDER", "main"]

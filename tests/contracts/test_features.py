@@ -11,7 +11,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from jointwatch.core import Recording, Windows, catalog
+from jointwatch.core import Channel, Quantity, Recording, Windows, catalog
 from jointwatch.core.errors import InputError, UsageError
 from jointwatch.features.base import Features
 from jointwatch.windows.sliding import sliding
@@ -21,9 +21,17 @@ pytestmark = pytest.mark.parametrize("name", catalog.names("features"))
 
 @pytest.fixture(scope="module")
 def windows(arm_recording: Callable[..., Recording]) -> Windows:
-    """Windows of a two- and a three-joint arm under one mask."""
+    """Windows of a two- and a three-joint arm under one mask; the phase currents of each motor are measured too."""
     arms = [arm_recording(joints=2, cycles=4), arm_recording(joints=3, cycles=4, unit="arm-2", seed=1)]
-    return sliding(arms, rate_hz=100.0, length=100, step=50)
+    return sliding([_with_phases(arm) for arm in arms], rate_hz=100.0, length=100, step=50)
+
+
+def _with_phases(arm: Recording) -> Recording:
+    rng = np.random.default_rng(0)
+    channels = [Channel(Quantity.CURRENT, j.number, component=f"phase_{p}") for j in arm.robot.joints for p in "abc"]
+    third = 2 * np.pi / 3 * (np.arange(len(channels)) % 3)
+    currents = np.cos(2 * np.pi * 6.0 * arm.time_s - third[:, None])
+    return arm.with_channels(channels, currents + 0.1 * rng.standard_normal(currents.shape))
 
 
 def _make(name: str) -> Features:

@@ -33,5 +33,20 @@ def test_worn_reducer() -> None:
     assert float(said.partition("no label of it used: ")[2].split()[0]) > 0.8
 
 
+def test_measure_transmission_error(tmp_path: Path) -> None:
+    script = EXAMPLES / "measure_transmission_error.py"
+    said = subprocess.run(
+        [sys.executable, str(script), str(tmp_path)], capture_output=True, text=True, check=True, timeout=60
+    ).stdout
+    low, high = (float(word) for word in said.partition("interval ")[2].split()[:3:2])
+    assert low < 0.047 < high
+    assert "level 2" in said
+    assert "synthetic" in (tmp_path / "transmission_error.csv").read_text().splitlines()[0]
+
+
 def test_every_example_is_tested() -> None:
-    assert sorted(path.name for path in EXAMPLES.glob("*.py")) == ["carry_to_another_robot.py", "worn_reducer.py"]
+    assert sorted(path.name for path in EXAMPLES.glob("*.py")) == [
+        "carry_to_another_robot.py",
+        "measure_transmission_error.py",
+        "worn_reducer.py",
+    ]

@@ -8,7 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jointwatch.core.errors import UsageError
-from jointwatch.signals.orders import fit_orders, monotone_stretches, order_spectrum, resample_by_angle
+from jointwatch.signals.orders import (
+    fit_orders,
+    gapped_spectrum,
+    monotone_stretches,
+    order_spectrum,
+    resample_by_angle,
+    shared_orders,
+)
 
 
 def varying(samples: int = 4000, turns: float = 24.0, depth: float = 0.6) -> np.ndarray:
@@ -100,6 +107,50 @@ def test_an_encoder_that_steps_back_and_lost_samples_do_not_break_resampling() -
     assert np.abs(values[0] - np.cos(2 * grid))[5:-5].max() < 0.05
 
 
+@pytest.mark.parametrize("sense", [1, -1])
+def test_a_spectrum_with_gaps_has_amplitude_and_phase_of_its_lines(sense: int) -> None:
+    rng = np.random.default_rng(4)
+    angle = sense * varying(8000, turns=0.4, depth=0.3) + 1.7
+    good = np.ones(8000, bool)
+    for start in rng.integers(0, 7900, 30):
+        good[start : start + 40] = False
+    signal = 0.3 * np.cos(100 * angle + 0.5) + 0.1 * np.cos(200 * angle - 1) + 2 * np.sin(2 * angle) + 5
+    spectrum, orders = gapped_spectrum(np.where(good, signal, 1e3)[None], angle, 300.0, good=good, below=12.0)
+    assert orders[-1] == 300
+    assert orders[1] == 0.5
+    for order, wanted in ((100, 0.3 * np.exp(0.5j)), (200, 0.1 * np.exp(-1j))):
+        assert abs(spectrum[0, orders == order][0] - wanted) < 0.02
+    assert np.abs(spectrum[0, (orders > 260) & (orders < 290)]).max() < 0.02
+    whole, _ = gapped_spectrum(signal[None], angle, 300.0, below=12.0)
+    assert np.abs(whole[0, orders == 200][0] - 0.1 * np.exp(-1j)) < 2e-3
+
+
+def test_orders_that_stretches_do_not_share_are_found_as_rarely_as_stated() -> None:
+    rng = np.random.default_rng(6)
+    hits, single = 0, []
+    for _ in range(150):
+        strength = rng.exponential(size=(4, 300))
+        strength[np.arange(4), rng.integers(300, size=4)] += 30  # a line of each stretch's own
+        found = shared_orders(strength, rng, draws=200)
+        hits += bool((found.p_search <= 0.05).any())
+        single.append((found.p_single <= 0.05).mean())
+    assert hits <= 15  # 7.5 expected
+    assert np.mean(single) == pytest.approx(0.05, abs=0.01)
+
+
+def test_one_stretch_alone_cannot_make_a_shared_order() -> None:
+    rng = np.random.default_rng(7)
+    strength = rng.exponential(size=(5, 300))
+    strength[0, 40] += 1e6
+    strength[:, 200] += 5
+    found = shared_orders(strength, rng)
+    assert found.statistic.argmax() == 200
+    assert found.p_search[40] > 0.05 > found.p_search[200]
+    assert found.statistic[200] > found.limit
+    with pytest.raises(UsageError, match="at least two"):
+        shared_orders(strength[:1], rng)
+
+
 def test_what_cannot_be_told_is_refused() -> None:
     angle = varying(300, turns=0.5)
     with pytest.raises(UsageError, match="too few"):
@@ -108,3 +159,5 @@ def test_what_cannot_be_told_is_refused() -> None:
         fit_orders(np.zeros((1, 300)), varying(300), [0.0, 2.0])
     with pytest.raises(UsageError, match="at least 4"):
         resample_by_angle(np.zeros((1, 3)), np.arange(3.0), 8)
+    with pytest.raises(UsageError, match="trend of degree"):
+        gapped_spectrum(np.zeros((1, 9)), varying(9), 8.0, below=1.0)

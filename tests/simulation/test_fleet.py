@@ -14,12 +14,12 @@ from scipy.stats import f_oneway
 
 from jointwatch.core import Label, Recording, catalog
 from jointwatch.core.errors import InputError, UsageError
+from jointwatch.core.levels import LEVEL_RAD
 from jointwatch.simulation._streams import stream
 from jointwatch.simulation.fleet import SessionPlan, plan_fleet
 from jointwatch.simulation.robot import load_robot
 from jointwatch.simulation.session import simulate_session
 from jointwatch.simulation.spec import FleetSpec, load_spec, presets
-from jointwatch.simulation.transmission import LEVEL_RAD
 from jointwatch.simulation.unit import draw_session, draw_unit
 
 SWING = {"name": "reciprocation", "amplitude_deg": 20.0, "period_s": 2.0}

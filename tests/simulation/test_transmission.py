@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from jointwatch.core import catalog
+from jointwatch.core.levels import LEVEL_RAD
 from jointwatch.simulation.drivetrain import simulate_drives
 from jointwatch.simulation.motion import Motion
 from jointwatch.simulation.plant import Drives, Plant
 from jointwatch.simulation.robot import load_robot
-from jointwatch.simulation.transmission import LEVEL_RAD, static_error
+from jointwatch.simulation.transmission import static_error
 from jointwatch.simulation.unit import draw_unit
 
 RNG = np.random.default_rng

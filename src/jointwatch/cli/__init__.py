@@ -12,6 +12,7 @@ from jointwatch.cli.inspect import inspect
 from jointwatch.cli.score import score
 from jointwatch.cli.simulate import simulate
 from jointwatch.cli.study import SETTINGS, study
+from jointwatch.cli.transmission_error import transmission_error
 
 __all__ = ["app"]
 
@@ -22,6 +23,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for function in (inspect, fit, adapt, score, simulate, catalog, demo):
+for function in (inspect, fit, adapt, score, simulate, transmission_error, catalog, demo):
     app.command()(function)
 app.command(context_settings=SETTINGS)(study)

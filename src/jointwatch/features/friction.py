@@ -48,7 +48,7 @@ class Friction(Features):
     of_one_channel: ClassVar[bool] = False
 
     def _names(self, channels: tuple[str, ...], length: int) -> list[tuple[str, int]]:
-        triples = _triples(channels)
+        triples = effort_places(channels)
         if not triples:
             raise MissingChannel(
                 f"no joint has both its position and one of {', '.join(_EFFORTS)} among {', '.join(channels)}",
@@ -58,7 +58,7 @@ class Friction(Features):
 
     def _transform(self, values: np.ndarray, presence: np.ndarray) -> np.ndarray:
         found = []
-        for effort, position, velocity in _triples(self.channels_):
+        for effort, position, velocity in effort_places(self.channels_):
             q = values[:, position].astype(np.float64)
             v = differentiate(q, np.arange(q.shape[1], dtype=float))
             if velocity is not None:
@@ -67,7 +67,7 @@ class Friction(Features):
         return np.concatenate(found, axis=1)
 
 
-def _triples(keys: tuple[str, ...]) -> list[tuple[int, int, int | None]]:
+def effort_places(keys: tuple[str, ...]) -> list[tuple[int, int, int | None]]:
     """(effort, position, velocity) places of the channels, by joint."""
     channels: dict[Channel, int] = {}
     for place, key in enumerate(keys):

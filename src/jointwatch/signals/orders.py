@@ -7,15 +7,26 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Complex, Float
 from scipy.interpolate import make_interp_spline
 from scipy.stats import f as f_distribution
+from scipy.stats import rankdata
 
 from jointwatch.core.errors import UsageError
 
-__all__ = ["OrderFit", "fit_orders", "monotone_stretches", "order_spectrum", "resample_by_angle"]
+__all__ = [
+    "OrderFit",
+    "SharedOrders",
+    "fit_orders",
+    "gapped_spectrum",
+    "monotone_stretches",
+    "order_spectrum",
+    "resample_by_angle",
+    "shared_orders",
+]
 
 _NEIGHBOURS = 12  # orders on either side that say how strong nothing in particular is
+_BINS = 64  # places in a cycle of the highest order: the place within one changes an amplitude by 0.04 %
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,6 +141,119 @@ def order_spectrum(
     orders = np.fft.rfftfreq(len(grid), (grid[1] - grid[0]) / (2 * np.pi))
     kept = orders <= max_order
     return spectrum[:, kept], orders[kept]
+
+
+def gapped_spectrum(
+    values: Float[np.ndarray, "channel time"],
+    angle_rad: Float[np.ndarray, " time"],
+    max_order: float,
+    *,
+    per_order: int = 2,
+    good: Bool[np.ndarray, " time"] | None = None,
+    below: float = 0.0,
+) -> tuple[Complex[np.ndarray, "channel order"], Float[np.ndarray, " order"]]:
+    """(complex amplitude, orders) of one stretch with samples left out, at orders 1 / per_order apart.
+
+    It is the Fourier integral over the angle under half a sine: samples count by the angle they cover, those left out
+    not at all, so that there is nothing to interpolate and nothing folds back below half the sampling rate. A
+    component `a cos(order * angle + phase)` shows as `a exp(i phase)`; it reaches over 1.5 over the number of turns to
+    either side, and further, weakly, where much is left out.
+
+    Parameters
+    ----------
+    angle_rad : in one way, up or down; as it is counted, so that phases of stretches can be compared.
+    good : samples that count; None = all.
+    below : what is slower than this order is taken out first, as a polynomial of degree 2 * turns * below.
+
+    Errors: `UsageError` if the samples that count are fewer than twice the polynomial's terms.
+
+    >>> import numpy as np
+    >>> angle = 2 * np.pi * np.linspace(0, 0.4, 3000) ** 1.2
+    >>> amplitude, orders = gapped_spectrum(0.3 * np.cos(100 * angle + 1)[None], angle, 150.0)
+    >>> best = np.abs(amplitude[0]).argmax()
+    >>> float(orders[best]), complex(amplitude[0, best].round(2)), complex((0.3 * np.exp(1j)).round(2))
+    (100.0, (0.16+0.25j), (0.16+0.25j))
+    """
+    turned = angle_rad / (2 * np.pi)
+    covered = np.abs(np.gradient(turned)) * (1.0 if good is None else good)
+    first, last = float(turned.min()), float(turned.max())
+    degree = int(np.ceil(2 * (last - first) * below))
+    if np.count_nonzero(covered) < 2 * (degree + 1):
+        raise UsageError(f"{np.count_nonzero(covered)} samples are too few for a trend of degree {degree}")
+    place = (turned - first) / (last - first)
+    trend = np.polynomial.legendre.legvander(2 * place - 1, degree)
+    root = np.sqrt(covered)[:, None]
+    kept = np.where(covered > 0, values, 0.0)
+    free = kept - (trend @ np.linalg.lstsq(trend * root, kept.T * root, rcond=None)[0]).T
+    weight = np.sin(np.pi * place) * covered
+    size = per_order * int(2 ** np.ceil(np.log2(_BINS * max_order)))
+    bins = np.rint(turned * (size / per_order)).astype(int) % size
+    laid = np.stack([np.bincount(bins, row, size) for row in free * weight])
+    count = int(np.floor(max_order * per_order + 1e-9)) + 1
+    return np.fft.rfft(laid, axis=1)[:, :count] * 2 / weight.sum(), np.arange(count) / per_order
+
+
+@dataclass(frozen=True, eq=False)
+class SharedOrders:
+    """Orders at which spectra of several stretches are strong together.
+
+    Parameters
+    ----------
+    statistic : (order,) minus the sum over stretches of the logarithm of the share of orders at least as strong there.
+    p_single : (order,) chance of as much at an order that was named beforehand.
+    p_search : (order,) chance of as much anywhere among the orders (family-wise).
+    limit : statistic that is passed anywhere with the chance `level`.
+    """
+
+    statistic: Float[np.ndarray, " order"]
+    p_single: Float[np.ndarray, " order"]
+    p_search: Float[np.ndarray, " order"]
+    limit: float
+
+
+def shared_orders(
+    strength: Float[np.ndarray, "stretch order"], rng: np.random.Generator, *, level: float = 0.05, draws: int = 2000
+) -> SharedOrders:
+    """Fisher's combination of ranks, against the same spectra each slid along the orders by a place of its own.
+
+    Only ranks within a stretch count, so one stretch can never decide alone. Sliding keeps all that a stretch has, its
+    lines and the width of them, and breaks only what is asked about: that they fall on the same orders. It takes for
+    granted that a line is as likely anywhere in a spectrum, so the background must be divided out before; a rotation
+    test as of permutations (Phipson and Smyth 2010 for the count of the observed one).
+
+    Parameters
+    ----------
+    strength : higher = stronger, background divided out; at even steps of the order. At least two stretches.
+
+    Errors: `UsageError` for fewer than two stretches.
+
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> strength = rng.exponential(size=(4, 300))
+    >>> strength[:, 120] += 6
+    >>> found = shared_orders(strength, rng)
+    >>> int(found.statistic.argmax()), bool(found.p_search[120] < 0.01), int((found.p_search < 0.05).sum())
+    (120, True, 1)
+    """
+    stretches, orders = strength.shape
+    if stretches < 2:
+        raise UsageError(f"orders are shared by at least two stretches, there are {stretches}")
+    share = rankdata(-strength, method="max", axis=1) / orders
+    own = -np.log(share)
+    statistic = own.sum(axis=0)
+    places = np.arange(orders)
+    highest, passed = np.empty(draws), np.zeros(orders)
+    ascending = np.argsort(statistic)
+    for i in range(draws):
+        slid = own[0].copy()
+        for row, offset in zip(own[1:], rng.integers(orders, size=stretches - 1), strict=True):
+            slid += row[(places + offset) % orders]
+        highest[i] = slid.max()
+        below = np.searchsorted(np.sort(slid), statistic[ascending] - 1e-9)
+        passed[ascending] += (orders - below) / orders
+    search = (1 + (highest[:, None] >= statistic - 1e-9).sum(axis=0)) / (1 + draws)
+    single = (1 / orders + passed) / (1 / orders + draws)
+    return SharedOrders(statistic, single, search, float(np.quantile(highest, 1 - level)))
 
 
 def fit_orders(

@@ -10,6 +10,7 @@ import numpy as np
 
 from jointwatch.core import Condition, Cycle, Event, Label, QualityReport, Recording, catalog
 from jointwatch.core.errors import UsageError
+from jointwatch.core.levels import LEVEL_RAD
 from jointwatch.simulation._streams import stream
 from jointwatch.simulation.difficulty import difficulty
 from jointwatch.simulation.drivetrain import simulate_drives
@@ -21,7 +22,7 @@ from jointwatch.simulation.robot import load_robot
 from jointwatch.simulation.tasks.base import load_task
 from jointwatch.simulation.telemetry import observe
 from jointwatch.simulation.trace import Trace
-from jointwatch.simulation.transmission import LEVEL_RAD, static_error
+from jointwatch.simulation.transmission import static_error
 from jointwatch.simulation.unit import draw_session, draw_unit
 
 __all__ = ["simulate_session"]

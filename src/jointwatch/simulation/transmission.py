@@ -6,15 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from jointwatch.core.levels import level_of
 from jointwatch.simulation.plant import Drives
 
-__all__ = ["LEVELS", "LEVEL_RAD", "StaticError", "static_error"]
-
-LEVEL_RAD = np.radians(0.025)
-"""Width of one of the six levels, the limit of a new drive."""
+__all__ = ["StaticError", "static_error"]
 
 _INPUT_TURNS = 20
-LEVELS = 6
 
 
 @dataclass(frozen=True)
@@ -35,7 +32,7 @@ class StaticError:
 
     @property
     def level(self) -> int:
-        return int(min(np.ceil(self.total_rad / LEVEL_RAD), LEVELS)) or 1
+        return level_of(self.total_rad)
 
 
 def static_error(drives: Drives, joint: int) -> StaticError:

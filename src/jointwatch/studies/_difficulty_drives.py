@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from jointwatch.core import Channel, Quantity, Recording, Windows
-from jointwatch.simulation.transmission import LEVEL_RAD, LEVELS
+from jointwatch.core.levels import LEVEL_RAD, LEVELS
 from jointwatch.studies._confusions import CHANCE, confusions, random_choice
 from jointwatch.studies._fleet_table import Table, gather, plain_statistics
 from jointwatch.studies._folds import SPLITS, folds

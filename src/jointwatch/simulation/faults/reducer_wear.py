@@ -6,12 +6,12 @@ from typing import ClassVar
 
 import numpy as np
 
+from jointwatch.core.levels import LEVEL_RAD
 from jointwatch.simulation._units import ARCMIN, ARCSEC
 from jointwatch.simulation.faults._law import scatter
 from jointwatch.simulation.faults.base import Case, Fault
 from jointwatch.simulation.motion import Motion
 from jointwatch.simulation.plant import Plant
-from jointwatch.simulation.transmission import LEVEL_RAD
 
 __all__ = ["ReducerWear"]
 

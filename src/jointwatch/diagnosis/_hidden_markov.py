@@ -1,0 +1,241 @@
+"""One hidden Markov model a level on short sequences of codes; the level of the largest likelihood."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import NotFittedError
+
+from jointwatch.core.errors import NotEnoughData, UsageError
+from jointwatch.diagnosis._baum_welch import Hmm, baum_welch, log_likelihood
+from jointwatch.training.seed import generator
+
+__all__ = ["LevelHmms", "per_cycle", "sharpness"]
+
+Covariance = Literal["diag", "full", "auto"]
+_FOLDS = 3
+_LEAST_VARIANCE = 1e-3  # of standardised codes
+_PRIOR = 0.1  # sum of squares that is added to each state's
+_FOLD_STREAM, _START_STREAM = 51, 52
+_SHARPNESS = (-9.0, 4.0)  # logarithms, between which it is sought
+
+
+class LevelHmms(BaseEstimator):
+    """A Gaussian hidden Markov model for every level, trained by Baum-Welch on sequences of that level.
+
+    A sequence starts in the first state. With sequences of one cycle no other state is ever reached, so that one
+    Gaussian is trained for each level then. Probabilities are the softmax of the log-likelihood per cycle times a
+    sharpness, which, like the form of the covariances, is chosen on groups held out from training.
+
+    Training and scoring take all sequences at once (`diagnosis._baum_welch`); likelihoods, and each step of the
+    training, are those of hmmlearn.
+
+    Parameters
+    ----------
+    levels : how many there are. A level without sequences has log-likelihood -inf and probability 0.
+    states : hidden states.
+    covariance : `diag`, `full`, or `auto`, whichever has the smaller log loss on groups held out.
+    iterations, tolerance : of Baum-Welch; it ends when the log-likelihood of all sequences rises by less.
+    random_state : seed of first means (codes drawn from the level) and transitions.
+
+    Attributes
+    ----------
+    centre_, scale_ : (code,) of the training codes, by which all are standardised.
+    known_ : (level,) which levels were trained. start_ : (state,). transition_ : (level, state, state).
+    mean_ : (level, state, code). covariances_ : (level, state, code, code).
+    curve_ : list of arrays, by level, log-likelihood of its sequences by iteration of Baum-Welch.
+    covariance_ : form that was chosen. sharpness_ : of the softmax. loss_ : log loss on groups held out, NaN without.
+
+    Errors: `NotEnoughData` with fewer sequences of a level than states, or of one level only.
+
+    Source: hidden Markov models of M2 (docs/transmission-error.md); L. R. Rabiner, Proc. IEEE 77, 1989.
+
+    >>> rng = np.random.default_rng(0)
+    >>> level = np.repeat([0, 1], 40)
+    >>> sequences = 3.0 * level[:, None, None] + rng.standard_normal((80, 4, 2))
+    >>> model = LevelHmms(levels=2, covariance="diag").fit(sequences, level, np.arange(80) // 4)
+    >>> model.score_table(np.full((1, 4, 2), 3.0)).argmax(axis=1).tolist(), [len(curve) > 1 for curve in model.curve_]
+    ([1], [True, True])
+    """
+
+    def __init__(
+        self,
+        levels: int = 6,
+        states: int = 3,
+        covariance: Covariance = "auto",
+        iterations: int = 30,
+        tolerance: float = 0.01,
+        random_state: int = 0,
+    ) -> None:
+        self.levels = levels
+        self.states = states
+        self.covariance = covariance
+        self.iterations = iterations
+        self.tolerance = tolerance
+        self.random_state = random_state
+
+    def fit(self, sequences: np.ndarray, level: np.ndarray, groups: np.ndarray) -> Self:
+        """Train on labelled sequences.
+
+        Parameters
+        ----------
+        sequences : (row, T, code); NaN cycles in front of those that are shorter.
+        level : (row,) from 0.
+        groups : (row,) names of what is held out as a whole when form and sharpness are chosen.
+        """
+        if self.covariance not in ("diag", "full", "auto"):
+            raise UsageError(f"a covariance is diag, full or auto, got {self.covariance!r}")
+        sequences, level = _sequences(sequences), np.asarray(level, np.int64)
+        if level.shape != (len(sequences),) or len(groups) != len(level) or not (
+            len(level) and 0 <= level.min() <= level.max() < self.levels
+        ):  # fmt: skip
+            raise UsageError(f"each sequence needs one group and a level from 0 to {self.levels - 1}")
+        forms = ["diag", "full"] if self.covariance == "auto" else [self.covariance]
+        found = {form: self._held_out(sequences, level, np.asarray(groups), form) for form in forms}
+        self.covariance_ = min(found, key=lambda form: found[form][1])
+        self.sharpness_, self.loss_ = found[self.covariance_]
+        if not np.isfinite(self.loss_):
+            self.sharpness_, self.loss_ = 1.0, float("nan")
+        self._train(sequences, level, self.covariance_)
+        return self
+
+    def score_table(self, sequences: np.ndarray) -> np.ndarray:
+        """(row, level) log-likelihoods of (row, T, code) sequences; NaN cycles in front do not count."""
+        if not hasattr(self, "covariances_"):
+            raise NotFittedError("LevelHmms is not fitted; call fit first")
+        sequences = _sequences(sequences)
+        found = np.full((len(sequences), self.levels), -np.inf)
+        if not len(sequences):
+            return found
+        there = np.isfinite(sequences).all(axis=2)
+        z = (np.where(there[..., None], sequences, 0.0) - self.centre_) / self.scale_
+        for number in np.flatnonzero(self.known_):
+            found[:, number] = log_likelihood(self._model(number), z, there)
+        return found
+
+    def log_proba(self, sequences: np.ndarray) -> np.ndarray:
+        """(row, level) logarithms of the probabilities, levels alike beforehand."""
+        sequences = _sequences(sequences)
+        found: np.ndarray = log_softmax(self.sharpness_ * per_cycle(self.score_table(sequences), sequences), axis=1)
+        return found
+
+    def init(self) -> np.ndarray:
+        """(0, code) codes of the session so far: none."""
+        if not hasattr(self, "covariances_"):
+            raise NotFittedError("LevelHmms is not fitted; call fit first")
+        return np.empty((0, len(self.centre_)))
+
+    def step(self, state: np.ndarray, code: np.ndarray, cycles: int) -> tuple[np.ndarray, np.ndarray]:
+        """(next state, (level,) log-likelihoods of the last `cycles` codes), what `score_table` gives for the session's
+        sequences; `state` stays as it is."""
+        state = np.concatenate([state, np.asarray(code, float)[None]])[-cycles:]
+        return state, self.score_table(state[None])[0]
+
+    def _held_out(self, sequences: np.ndarray, level: np.ndarray, groups: np.ndarray, form: str) -> tuple[float, float]:
+        """(sharpness, log loss) on rows whose group was held out; a group whose absence would leave a level without
+        training is not asked."""
+        tables, levels = [], []
+        for held in self._folds(groups, level):
+            rest = ~held
+            enough = np.bincount(level[rest], minlength=self.levels) >= self.states
+            asked = held & enough[level]
+            if not asked.any() or enough.sum() < 2:
+                continue
+            kept = rest & enough[level]
+            model = type(self)(**{**self.get_params(), "covariance": form})
+            model._train(sequences[kept], level[kept], form)
+            tables.append(per_cycle(model.score_table(sequences[asked]), sequences[asked]))
+            levels.append(level[asked])
+        if not tables:
+            return 1.0, np.inf
+        return sharpness(np.concatenate(tables), np.concatenate(levels))
+
+    def _folds(self, groups: np.ndarray, level: np.ndarray) -> list[np.ndarray]:
+        """(row,) rows of each fold of whole groups, those of like levels dealt evenly."""
+        names, place = np.unique(groups, return_inverse=True)
+        mean = np.bincount(place, level) / np.bincount(place)
+        order = generator(self.random_state, _FOLD_STREAM).permutation(len(names))
+        order = order[np.argsort(mean[order], kind="stable")]
+        count = min(_FOLDS, len(names))
+        return [np.isin(place, order[first::count]) for first in range(count)] if count > 1 else []
+
+    def _train(self, sequences: np.ndarray, level: np.ndarray, form: str) -> None:
+        counts = np.bincount(level, minlength=self.levels)
+        if np.count_nonzero(counts) < 2:
+            raise NotEnoughData("a model of each level", needed=2, have=np.count_nonzero(counts), unit="levels")
+        for number in np.flatnonzero((counts > 0) & (counts < self.states)):
+            what = f"the model of level {number + 1}"
+            raise NotEnoughData(what, needed=self.states, have=int(counts[number]), unit="sequences")
+        there = np.isfinite(sequences).all(axis=2)
+        codes = sequences[there]
+        self.centre_, spread = codes.mean(axis=0), codes.std(axis=0)
+        self.scale_ = np.where(spread > 1e-12 * np.abs(codes).max(initial=0.0), spread, 1.0)
+        states, size = (1 if sequences.shape[1] == 1 else self.states), sequences.shape[2]
+        self.known_ = counts > 0
+        self.start_ = np.eye(states)[0]
+        self.transition_ = np.tile(np.eye(states), (self.levels, 1, 1))
+        self.mean_ = np.zeros((self.levels, states, size))
+        self.covariances_ = np.tile(np.eye(size), (self.levels, states, 1, 1))
+        self.curve_: list[np.ndarray] = [np.empty(0)] * self.levels
+        for number in np.flatnonzero(self.known_):
+            rows = level == number
+            z = (sequences[rows] - self.centre_) / self.scale_
+            self._train_level(number, z, there[rows], form)
+
+    def _train_level(self, number: int, z: np.ndarray, there: np.ndarray, form: Literal["diag", "full"]) -> None:
+        rng = generator(self.random_state, _START_STREAM, number)
+        states, codes = len(self.start_), z[there]
+        spread = np.maximum(codes.var(axis=0), _LEAST_VARIANCE)
+        first = Hmm(
+            self.start_,
+            rng.dirichlet(np.ones(states), size=states),
+            codes[rng.choice(len(codes), states, replace=len(codes) < states)],
+            np.tile(np.diag(spread), (states, 1, 1)),
+        )
+        z = np.where(there[..., None], z, 0.0)
+        model, self.curve_[number] = baum_welch(first, z, there, form, _PRIOR, self.iterations, self.tolerance)
+        lengths, axes = np.linalg.eigh(model.covariance)
+        floored = (axes * np.maximum(lengths, _LEAST_VARIANCE)[:, None, :]) @ axes.transpose(0, 2, 1)
+        self.transition_[number], self.mean_[number] = model.transition, model.mean
+        self.covariances_[number] = (floored + floored.transpose(0, 2, 1)) / 2
+
+    def _model(self, number: int) -> Hmm:
+        return Hmm(self.start_, self.transition_[number], self.mean_[number], self.covariances_[number])
+
+
+def sharpness(table: np.ndarray, level: np.ndarray) -> tuple[float, float]:
+    """(factor, mean log loss): the factor by which (row, level) scores have the smallest log loss, each level alike.
+
+    >>> rng = np.random.default_rng(0)
+    >>> level = rng.integers(0, 2, 4000)
+    >>> code = level + rng.standard_normal(4000)  # log-likelihoods are off by a factor of 5
+    >>> round(sharpness(-5 * 0.5 * (code[:, None] - [0, 1]) ** 2, level)[0], 1)
+    0.2
+    """
+    counts = np.bincount(level, minlength=table.shape[1])
+    weight = 1.0 / (counts[level] * np.count_nonzero(counts))
+    rows = np.arange(len(level))
+
+    def loss(logarithm: float) -> float:
+        return -float(weight @ log_softmax(np.exp(logarithm) * table, axis=1)[rows, level])
+
+    best = minimize_scalar(loss, bounds=_SHARPNESS, method="bounded", options={"xatol": 1e-3})
+    return float(np.exp(best.x)), float(best.fun)
+
+
+def per_cycle(table: np.ndarray, sequences: np.ndarray) -> np.ndarray:
+    """(row, level) log-likelihoods by the number of cycles of each sequence."""
+    count = np.isfinite(sequences).all(axis=2).sum(axis=1)
+    found: np.ndarray = table / np.maximum(count, 1)[:, None]
+    return found
+
+
+def _sequences(sequences: np.ndarray) -> np.ndarray:
+    sequences = np.asarray(sequences, float)
+    if sequences.ndim != 3 or (len(sequences) and not np.isfinite(sequences[:, -1]).all()):
+        raise UsageError(f"sequences must be (row, T, code) and end with a cycle, got {sequences.shape}")
+    return sequences

@@ -1,0 +1,1 @@
+"""Ground truth as a measuring machine finds it: sphere centres in, static transmission error out."""

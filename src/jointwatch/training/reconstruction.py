@@ -1,0 +1,82 @@
+"""Training of an auto-encoder: what is minimised, and a whole fit that stops on groups it does not learn from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor, nn
+from torch.nn import functional
+
+from jointwatch.core.errors import UsageError
+from jointwatch.models._auto_encoder import AutoEncoder
+from jointwatch.training.data import Batch, Shuffled
+from jointwatch.training.loop import History, fit
+from jointwatch.training.objectives import HeldOut
+from jointwatch.training.options import Options
+from jointwatch.training.seed import generator, seeded
+
+__all__ = ["Reconstruction", "fit_auto_encoder", "held_out_groups"]
+
+_GROUP_STREAM = 41
+
+
+@dataclass(frozen=True)
+class Reconstruction:
+    """Mean squared difference between what a network is given and what it gives back; an `Objective`."""
+
+    def __call__(self, network: nn.Module, batch: Batch, progress: float) -> Tensor:
+        return functional.mse_loss(network(batch.values).float(), batch.values)
+
+
+def fit_auto_encoder(
+    rows: np.ndarray,
+    held: np.ndarray,
+    code: int = 10,
+    options: Options = Options(epochs=40, learning_rate=2e-3, patience=8, schedule="cosine"),  # noqa: B008 (it is frozen)
+    batch_size: int = 64,
+) -> tuple[AutoEncoder, History]:
+    """An auto-encoder of standardised rows, trained on those that are not held out.
+
+    Parameters
+    ----------
+    rows : (row, feature), standardised by the rows that are trained on.
+    held : (row,) True for rows of training data that only choose the epoch, whole groups (`held_out_groups`); with none
+        the last epoch is kept.
+    code : figures of the code.
+    options : of the loop; its seed also sets the initial weights and the order of the batches.
+    batch_size : rows a step.
+
+    Progress goes to the surrounding `training.session`.
+
+    Errors: `UsageError` for rows that do not fit, or nothing to train on.
+
+    >>> rng = np.random.default_rng(0)
+    >>> rows = rng.standard_normal((96, 1)) * np.sin(np.linspace(0, 6, 40))
+    >>> network, history = fit_auto_encoder(rows, np.arange(96) < 16, code=2, options=Options(epochs=10))
+    >>> history.validation_loss[-1] < history.validation_loss[0]
+    True
+    """
+    rows, held = np.asarray(rows, np.float32), np.asarray(held, bool)
+    if rows.ndim != 2 or held.shape != (len(rows),) or held.all():
+        raise UsageError(f"rows must be (row, feature) with one flag each, not all held out; got {rows.shape}")
+    with seeded(options.seed):
+        network = AutoEncoder(rows.shape[1], code)
+    data = Batch.of_arrays(rows[:, None, :])
+    batches = Shuffled(data.take(np.flatnonzero(~held)), batch_size, options.seed)
+    validate = HeldOut(Reconstruction(), data.take(np.flatnonzero(held))) if held.any() else None
+    return network, fit(network, batches, Reconstruction(), options, validate=validate)
+
+
+def held_out_groups(groups: np.ndarray, share: float, seed: int) -> np.ndarray:
+    """(row,) True for rows of about `share` of the groups, at least one; none where there is one group only.
+
+    >>> held = held_out_groups(np.repeat(["a", "b", "c", "d", "e"], 3), 0.2, seed=0)
+    >>> int(held.sum()), len(set(np.repeat(["a", "b", "c", "d", "e"], 3)[held]))
+    (3, 1)
+    """
+    names = np.unique(groups)
+    if len(names) < 2 or not share:
+        return np.zeros(len(groups), bool)
+    count = min(max(round(share * len(names)), 1), len(names) - 1)
+    return np.isin(groups, generator(seed, _GROUP_STREAM).permutation(names)[:count])
