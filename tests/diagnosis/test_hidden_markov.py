@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -13,7 +13,8 @@ from sklearn.exceptions import NotFittedError
 
 from jointwatch.bundle import load, save
 from jointwatch.core.errors import NotEnoughData, UsageError
-from jointwatch.diagnosis._hidden_markov import LevelHmms, sharpness
+from jointwatch.diagnosis._baum_welch import Hmm, baum_welch
+from jointwatch.diagnosis._hidden_markov import LevelHmms, calibrated
 
 T, SIZE = 4, 3
 
@@ -58,7 +59,7 @@ def test_likelihood_is_the_sum_over_all_paths(fitted: LevelHmms) -> None:
         total = 0.0
         for path in product(range(3), repeat=T):
             value = fitted.start_[path[0]]
-            for before, after in zip(path, path[1:], strict=False):
+            for before, after in pairwise(path):
                 value *= fitted.transition_[number, before, after]
             for state, code in zip(path, z, strict=True):
                 value *= multivariate_normal(fitted.mean_[number, state], fitted.covariances_[number, state]).pdf(code)
@@ -111,9 +112,25 @@ def test_sharpness_is_found_where_it_is_known() -> None:
     rng = np.random.default_rng(0)
     level = rng.integers(0, 3, 6000)
     code = level + rng.standard_normal(6000)
-    factor, loss = sharpness(-0.5 * 7.0 * (code[:, None] - np.arange(3)) ** 2, level)
-    assert factor == pytest.approx(1 / 7, rel=0.1)
-    assert 0 < loss < np.log(3)
+    table = -0.5 * 7.0 * (code[:, None] - np.arange(3)) ** 2
+    found = calibrated(table, level)
+    assert found.lapse <= 0.01
+    assert found.sharpness == pytest.approx(1 / 7, rel=0.1)
+    assert 0 < found.loss < np.log(3)
+    np.testing.assert_allclose(found.confusion.sum(axis=1), 1.0)
+
+
+def test_rows_of_which_the_models_know_nothing_do_not_blunt_the_others() -> None:
+    rng = np.random.default_rng(0)
+    level = rng.integers(0, 3, 6000)
+    code = level + rng.standard_normal(6000)
+    table = -0.5 * (code[:, None] - np.arange(3)) ** 2
+    alone = calibrated(table, level)
+    table[:300] = -1e4 * rng.random((300, 3))
+    found = calibrated(table, level)
+    assert found.lapse >= 0.03
+    assert 0.7 < found.sharpness < 2
+    assert found.loss < 0.95 * alone.loss + 0.05 * np.log(3) + 0.05  # a twentieth is guessed
 
 
 def test_one_cycle_is_one_gaussian_a_level() -> None:
@@ -182,3 +199,26 @@ def test_bad_input_is_refused() -> None:
     few = np.concatenate([np.flatnonzero(level < 2), np.flatnonzero(level == 2)[:2]])
     with pytest.raises(NotEnoughData, match="the model of level 3: 1 more sequences"):
         model.fit(sequences[few], level[few], groups[few])
+
+
+@pytest.mark.parametrize("form", ["diag", "full"])
+def test_each_step_of_the_training_is_that_of_hmmlearn(form: str) -> None:
+    """Same start, same curve, same model, shorter sequences among them."""
+    sequences = chains(seed=2)[0]
+    there = np.ones(sequences.shape[:2], bool)
+    there[::4, 0], there[::6, :2] = False, False
+    rng = np.random.default_rng(1)
+    spread = np.diag(sequences[there].var(axis=0))
+    first = Hmm(np.eye(3)[0], rng.dirichlet(np.ones(3), size=3), sequences[:3, 1], np.tile(spread, (3, 1, 1)))
+    own, curve = baum_welch(first, np.where(there[..., None], sequences, 0.0), there, form, 0.1, 12, 1e-6)
+    other = GaussianHMM(
+        3, form, n_iter=12, tol=1e-6, init_params="", params="tmc", means_weight=1e-6,
+        covars_prior=0.1 if form == "diag" else 0.1 * np.eye(SIZE),
+    )  # fmt: skip
+    other.startprob_, other.transmat_, other.means_ = first.start, first.transition, first.mean
+    other.covars_ = np.tile(np.diag(spread), (3, 1)) if form == "diag" else first.covariance
+    other.fit(sequences[there], there.sum(axis=1))
+    np.testing.assert_allclose(curve, np.array(other.monitor_.history), rtol=1e-9)
+    np.testing.assert_allclose(own.transition, other.transmat_, atol=1e-8)
+    np.testing.assert_allclose(own.mean, other.means_, atol=1e-7)
+    np.testing.assert_allclose(own.covariance, other.covars_, atol=1e-7)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy.linalg import solve_triangular
 
 __all__ = ["Hmm", "baum_welch", "log_likelihood"]
 
@@ -82,19 +81,16 @@ def baum_welch(
 
 def _emitted(model: Hmm, z: np.ndarray) -> np.ndarray:
     """(T, state, row) log-densities."""
-    found = np.empty((z.shape[1], len(model.mean), len(z)))
     size = z.shape[2]
-    for state, (mean, covariance) in enumerate(zip(model.mean, model.covariance, strict=True)):
-        factor = np.linalg.cholesky(covariance)
-        inverse = solve_triangular(factor, np.eye(size), lower=True)
-        away, square = z - mean, np.zeros(z.shape[:2])
-        # Column by column and not as a product of matrices, which rounds differently with other rows beside a row.
-        for row in range(size):
-            projected = away[..., 0] * inverse[row, 0]
-            for column in np.flatnonzero(inverse[row, 1 : row + 1]) + 1:
-                projected += away[..., column] * inverse[row, column]
-            square += projected**2
-        found[:, state] = (-0.5 * (size * np.log(2 * np.pi) + square) - np.log(np.diag(factor)).sum()).T
+    factor = np.linalg.cholesky(model.covariance)
+    inverse = np.linalg.inv(factor)
+    height = np.log(np.diagonal(factor, axis1=1, axis2=2)).sum(axis=1)
+    found = np.empty((z.shape[1], len(model.mean), len(z)))
+    for t in range(z.shape[1]):
+        away = z[:, t, None, :] - model.mean
+        # Not as a product of matrices, which rounds differently with other rows beside a row.
+        square = np.square((inverse * away[:, :, None, :]).sum(axis=3)).sum(axis=2)
+        found[t] = (-0.5 * (size * np.log(2 * np.pi) + square) - height).T
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal, Self
 
 import numpy as np
@@ -14,14 +15,16 @@ from jointwatch.core.errors import NotEnoughData, UsageError
 from jointwatch.diagnosis._baum_welch import Hmm, baum_welch, log_likelihood
 from jointwatch.training.seed import generator
 
-__all__ = ["LevelHmms", "per_cycle", "sharpness"]
+__all__ = ["Calibration", "LevelHmms", "calibrated", "per_cycle"]
 
 Covariance = Literal["diag", "full", "auto"]
 _FOLDS = 3
 _LEAST_VARIANCE = 1e-3  # of standardised codes
-_PRIOR = 0.1  # sum of squares that is added to each state's
+_PRIOR = 1.0  # sum of squares that is added to each state's variances, that of one row
 _FOLD_STREAM, _START_STREAM = 51, 52
 _SHARPNESS = (-9.0, 4.0)  # logarithms, between which it is sought
+_LAPSES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
+_EVEN = 0.1  # weight of even shares against what was counted, of an average level
 
 
 class LevelHmms(BaseEstimator):
@@ -29,7 +32,9 @@ class LevelHmms(BaseEstimator):
 
     A sequence starts in the first state. With sequences of one cycle no other state is ever reached, so that one
     Gaussian is trained for each level then. Probabilities are the softmax of the log-likelihood per cycle times a
-    sharpness, which, like the form of the covariances, is chosen on groups held out from training.
+    sharpness, mixed in a share, the lapse, with how often each level is the true one where this one is the likeliest:
+    likelihoods of drives never seen can be far off in size where their order still tells something. All of it, and the
+    form of the covariances, is chosen on groups held out from training.
 
     Training and scoring take all sequences at once (`diagnosis._baum_welch`); likelihoods, and each step of the
     training, are those of hmmlearn.
@@ -39,7 +44,7 @@ class LevelHmms(BaseEstimator):
     levels : how many there are. A level without sequences has log-likelihood -inf and probability 0.
     states : hidden states.
     covariance : `diag`, `full`, or `auto`, whichever has the smaller log loss on groups held out.
-    iterations, tolerance : of Baum-Welch; it ends when the log-likelihood of all sequences rises by less.
+    iterations, tolerance : of Baum-Welch; it ends when the log-likelihood per cycle rises by less.
     random_state : seed of first means (codes drawn from the level) and transitions.
 
     Attributes
@@ -48,7 +53,8 @@ class LevelHmms(BaseEstimator):
     known_ : (level,) which levels were trained. start_ : (state,). transition_ : (level, state, state).
     mean_ : (level, state, code). covariances_ : (level, state, code, code).
     curve_ : list of arrays, by level, log-likelihood of its sequences by iteration of Baum-Welch.
-    covariance_ : form that was chosen. sharpness_ : of the softmax. loss_ : log loss on groups held out, NaN without.
+    covariance_ : form that was chosen. sharpness_, lapse_ : of the probabilities. confusion_ : (likeliest level, level)
+    shares of true levels. loss_ : log loss on groups held out, NaN without.
 
     Errors: `NotEnoughData` with fewer sequences of a level than states, or of one level only.
 
@@ -68,7 +74,7 @@ class LevelHmms(BaseEstimator):
         states: int = 3,
         covariance: Covariance = "auto",
         iterations: int = 30,
-        tolerance: float = 0.01,
+        tolerance: float = 1e-3,
         random_state: int = 0,
     ) -> None:
         self.levels = levels
@@ -85,7 +91,7 @@ class LevelHmms(BaseEstimator):
         ----------
         sequences : (row, T, code); NaN cycles in front of those that are shorter.
         level : (row,) from 0.
-        groups : (row,) names of what is held out as a whole when form and sharpness are chosen.
+        groups : (row,) names of what is held out as a whole when form, sharpness and lapse are chosen.
         """
         if self.covariance not in ("diag", "full", "auto"):
             raise UsageError(f"a covariance is diag, full or auto, got {self.covariance!r}")
@@ -96,10 +102,10 @@ class LevelHmms(BaseEstimator):
             raise UsageError(f"each sequence needs one group and a level from 0 to {self.levels - 1}")
         forms = ["diag", "full"] if self.covariance == "auto" else [self.covariance]
         found = {form: self._held_out(sequences, level, np.asarray(groups), form) for form in forms}
-        self.covariance_ = min(found, key=lambda form: found[form][1])
-        self.sharpness_, self.loss_ = found[self.covariance_]
-        if not np.isfinite(self.loss_):
-            self.sharpness_, self.loss_ = 1.0, float("nan")
+        self.covariance_ = min(found, key=lambda form: found[form].loss)
+        chosen = found[self.covariance_]
+        self.sharpness_, self.lapse_, self.confusion_ = chosen.sharpness, chosen.lapse, chosen.confusion
+        self.loss_ = chosen.loss if np.isfinite(chosen.loss) else float("nan")
         self._train(sequences, level, self.covariance_)
         return self
 
@@ -120,8 +126,8 @@ class LevelHmms(BaseEstimator):
     def log_proba(self, sequences: np.ndarray) -> np.ndarray:
         """(row, level) logarithms of the probabilities, levels alike beforehand."""
         sequences = _sequences(sequences)
-        found: np.ndarray = log_softmax(self.sharpness_ * per_cycle(self.score_table(sequences), sequences), axis=1)
-        return found
+        table = per_cycle(self.score_table(sequences), sequences)
+        return _log_proba(table, self.sharpness_, self.lapse_, self.confusion_)
 
     def init(self) -> np.ndarray:
         """(0, code) codes of the session so far: none."""
@@ -135,9 +141,9 @@ class LevelHmms(BaseEstimator):
         state = np.concatenate([state, np.asarray(code, float)[None]])[-cycles:]
         return state, self.score_table(state[None])[0]
 
-    def _held_out(self, sequences: np.ndarray, level: np.ndarray, groups: np.ndarray, form: str) -> tuple[float, float]:
-        """(sharpness, log loss) on rows whose group was held out; a group whose absence would leave a level without
-        training is not asked."""
+    def _held_out(self, sequences: np.ndarray, level: np.ndarray, groups: np.ndarray, form: str) -> Calibration:
+        """By rows whose group was held out; rows of a level that would be left without
+        training are not asked."""
         tables, levels = [], []
         for held in self._folds(groups, level):
             rest = ~held
@@ -151,8 +157,8 @@ class LevelHmms(BaseEstimator):
             tables.append(per_cycle(model.score_table(sequences[asked]), sequences[asked]))
             levels.append(level[asked])
         if not tables:
-            return 1.0, np.inf
-        return sharpness(np.concatenate(tables), np.concatenate(levels))
+            return Calibration(1.0, 0.0, np.eye(self.levels), np.inf)
+        return calibrated(np.concatenate(tables), np.concatenate(levels))
 
     def _folds(self, groups: np.ndarray, level: np.ndarray) -> list[np.ndarray]:
         """(row,) rows of each fold of whole groups, those of like levels dealt evenly."""
@@ -197,7 +203,8 @@ class LevelHmms(BaseEstimator):
             np.tile(np.diag(spread), (states, 1, 1)),
         )
         z = np.where(there[..., None], z, 0.0)
-        model, self.curve_[number] = baum_welch(first, z, there, form, _PRIOR, self.iterations, self.tolerance)
+        tolerance = self.tolerance * int(there.sum())
+        model, self.curve_[number] = baum_welch(first, z, there, form, _PRIOR, self.iterations, tolerance)
         lengths, axes = np.linalg.eigh(model.covariance)
         floored = (axes * np.maximum(lengths, _LEAST_VARIANCE)[:, None, :]) @ axes.transpose(0, 2, 1)
         self.transition_[number], self.mean_[number] = model.transition, model.mean
@@ -207,24 +214,50 @@ class LevelHmms(BaseEstimator):
         return Hmm(self.start_, self.transition_[number], self.mean_[number], self.covariances_[number])
 
 
-def sharpness(table: np.ndarray, level: np.ndarray) -> tuple[float, float]:
-    """(factor, mean log loss): the factor by which (row, level) scores have the smallest log loss, each level alike.
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """What makes probabilities of scores, and the mean log loss that is left. confusion : (likeliest level, level)."""
+
+    sharpness: float
+    lapse: float
+    confusion: np.ndarray
+    loss: float
+
+
+def calibrated(table: np.ndarray, level: np.ndarray) -> Calibration:
+    """What gives (row, level) scores probabilities of the smallest log loss, each level alike.
 
     >>> rng = np.random.default_rng(0)
     >>> level = rng.integers(0, 2, 4000)
     >>> code = level + rng.standard_normal(4000)  # log-likelihoods are off by a factor of 5
-    >>> round(sharpness(-5 * 0.5 * (code[:, None] - [0, 1]) ** 2, level)[0], 1)
+    >>> round(calibrated(-5 * 0.5 * (code[:, None] - [0, 1]) ** 2, level).sharpness, 1)
     0.2
     """
     counts = np.bincount(level, minlength=table.shape[1])
-    weight = 1.0 / (counts[level] * np.count_nonzero(counts))
+    known = counts > 0
+    weight = 1.0 / (counts[level] * np.count_nonzero(known))
+    confusion = np.tile(_EVEN * known / known.sum() ** 2, (len(known), 1))
+    np.add.at(confusion, (table.argmax(axis=1), level), weight)
+    confusion /= confusion.sum(axis=1, keepdims=True)
     rows = np.arange(len(level))
 
-    def loss(logarithm: float) -> float:
-        return -float(weight @ log_softmax(np.exp(logarithm) * table, axis=1)[rows, level])
+    def loss(logarithm: float, lapse: float) -> float:
+        return -float(weight @ _log_proba(table, float(np.exp(logarithm)), lapse, confusion)[rows, level])
 
-    best = minimize_scalar(loss, bounds=_SHARPNESS, method="bounded", options={"xatol": 1e-3})
-    return float(np.exp(best.x)), float(best.fun)
+    found = []
+    for lapse in _LAPSES:
+        best = minimize_scalar(loss, bounds=_SHARPNESS, args=(lapse,), method="bounded", options={"xatol": 1e-3})
+        found.append((float(best.fun), float(np.exp(best.x)), lapse))
+    least, factor, lapse = min(found)
+    return Calibration(factor, lapse, confusion, least)
+
+
+def _log_proba(table: np.ndarray, sharpness: float, lapse: float, confusion: np.ndarray) -> np.ndarray:
+    """(row, level) logarithms of the softmax of scores, mixed with the shares that the likeliest level stands for."""
+    told = np.exp(log_softmax(sharpness * table, axis=1))
+    with np.errstate(divide="ignore"):
+        found: np.ndarray = np.log((1 - lapse) * told + lapse * confusion[table.argmax(axis=1)])
+    return found
 
 
 def per_cycle(table: np.ndarray, sequences: np.ndarray) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -17,11 +18,10 @@ from jointwatch.training.seed import generator
 
 __all__ = ["Learner", "OrdinalRegressor"]
 
-Learner = Literal["ridge", "kernel", "discriminant", "auto"]
+Learner = Literal["ridge", "kernel", "discriminant", "average", "auto"]
 
 _STRENGTHS = np.logspace(-4, 1.5, 12)  # of the ridge, for each row
 _WIDTHS = (0.5, 1.0, 2.0)  # of the kernel, in typical distances of rows
-_LANDMARKS = 500
 _KNOTS = 9
 _PRIOR_GROUPS = 5.0  # weight of the common spread against that of one degree
 _FOLD_STREAM, _LANDMARK_STREAM = 31, 32
@@ -46,10 +46,12 @@ class OrdinalRegressor(RegressorMixin, BaseEstimator):
     ----------
     edges : upper limits of all levels but the last, ascending, in the unit of y. Level k is (edge k-1, edge k].
     learner : `ridge` (linear), `kernel` (ridge in a radial-basis kernel), `discriminant` (expectation over the levels
-        of a shrunken linear discriminant), or `auto`, whichever errs least on groups held out.
+        of a shrunken linear discriminant), `average` (of ridge and kernel, each with its own setting), or `auto`,
+        whichever of the first three errs least on groups held out.
     coverage : of `predict_interval`, unless asked otherwise.
     folds : of whole groups; at most as many as there are groups, which is leave-one-group-out.
     limits : (least, greatest) degree there is; medians and intervals are cut there.
+    landmarks : most rows that the kernel stands on.
     random_state : seed of how groups are dealt to folds and landmarks of the kernel drawn.
 
     Attributes
@@ -84,6 +86,7 @@ class OrdinalRegressor(RegressorMixin, BaseEstimator):
         coverage: float = 0.9,
         folds: int = 5,
         limits: tuple[float, float] | None = None,
+        landmarks: int = 500,
         random_state: int = 0,
     ) -> None:
         self.edges = edges
@@ -91,6 +94,7 @@ class OrdinalRegressor(RegressorMixin, BaseEstimator):
         self.coverage = coverage
         self.folds = folds
         self.limits = limits
+        self.landmarks = landmarks
         self.random_state = random_state
 
     def fit(self, X: np.ndarray, y: np.ndarray, groups: np.ndarray, within: np.ndarray | None = None) -> Self:
@@ -163,9 +167,12 @@ class OrdinalRegressor(RegressorMixin, BaseEstimator):
 
     def _chosen(self, X: np.ndarray, y: np.ndarray, groups: np.ndarray, within: np.ndarray) -> tuple[str, Any]:
         """(name, fitted learner): of each family the setting by parts held out, then the family by groups held out."""
-        names = list(_FAMILIES) if self.learner == "auto" else [self.learner]
+        names = _PARTS.get(self.learner, [self.learner])
         errors = {name: self._errors(name, X, y, within, groups) for name in names}
         setting = {name: int(error.argmin()) for name, error in errors.items()}
+        if self.learner == "average":
+            both = [self._family(name, X, y, groups)[setting[name]] for name in names]
+            return self.learner, _filled(Average(), models_=both)
         if len(names) > 1 and within is not groups:
             errors = {name: self._errors(name, X, y, groups, groups) for name in names}
         best = min(names, key=lambda name: float(errors[name][setting[name]]))
@@ -181,7 +188,8 @@ class OrdinalRegressor(RegressorMixin, BaseEstimator):
         return error
 
     def _family(self, name: str, X: np.ndarray, y: np.ndarray, groups: np.ndarray) -> list[Any]:
-        return _FAMILIES[name](X, y, groups, np.asarray(self.edges, float), int(self.random_state))
+        given = _Given(X, y, groups, np.asarray(self.edges, float), self.landmarks, int(self.random_state))
+        return _FAMILIES[name](given)
 
     def _deal(self, y: np.ndarray, groups: np.ndarray) -> list[np.ndarray]:
         """(row,) held-out rows of each fold; groups of like degree are spread over the folds."""
@@ -226,10 +234,12 @@ class OrdinalRegressor(RegressorMixin, BaseEstimator):
         edges = np.asarray(self.edges, float)
         if edges.ndim != 1 or not len(edges) or not np.isfinite(edges).all() or (np.diff(edges) <= 0).any():
             raise UsageError(f"edges are ascending upper limits of all levels but the last, got {self.edges!r}")
-        if self.learner != "auto" and self.learner not in _FAMILIES:
-            raise UsageError(f"a learner is auto, {', '.join(_FAMILIES)}; got {self.learner!r}")
+        if self.learner not in (known := [*_PARTS, *_FAMILIES]):
+            raise UsageError(f"a learner is {', '.join(known)}; got {self.learner!r}")
         if self.limits is not None and not self.limits[0] < self.limits[1]:
             raise UsageError(f"limits are (least, greatest) degree, got {self.limits!r}")
+        if self.landmarks < 1:
+            raise UsageError(f"at least one landmark is needed, got {self.landmarks}")
         if self.folds < 2:
             raise UsageError(f"at least 2 folds are needed, got {self.folds}")
         _check_coverage(self.coverage)
@@ -239,17 +249,15 @@ class Linear(BaseEstimator):
     """Ridge regression of standardised features."""
 
     def predict(self, X: np.ndarray) -> np.ndarray:
-        degree: np.ndarray = ((X - self.centre_) / self.scale_) @ self.coef_ + self.intercept_
-        return degree
+        return _row_by_row((X - self.centre_) / self.scale_, self.coef_) + self.intercept_
 
 
 class Kernel(BaseEstimator):
-    """Ridge regression in a radial-basis kernel on at most 500 landmarks; with fewer rows it is exact."""
+    """Ridge regression in a radial-basis kernel on rows taken as landmarks; on all rows it is exact."""
 
     def predict(self, X: np.ndarray) -> np.ndarray:
         near = _rbf((X - self.centre_) / self.scale_, self.landmark_, self.width_)
-        degree: np.ndarray = near @ self.coef_ + self.intercept_
-        return degree
+        return _row_by_row(near, self.coef_) + self.intercept_
 
 
 class Levels(BaseEstimator):
@@ -260,26 +268,48 @@ class Levels(BaseEstimator):
         return degree
 
 
-def _linear(X: np.ndarray, y: np.ndarray, groups: np.ndarray, edges: np.ndarray, seed: int) -> list[Any]:
+class Average(BaseEstimator):
+    """Mean of what several learners say."""
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        degree: np.ndarray = np.mean([model.predict(X) for model in self.models_], axis=0)
+        return degree
+
+
+@dataclass(frozen=True)
+class _Given:
+    """What a family of learners learns from."""
+
+    X: np.ndarray
+    y: np.ndarray
+    groups: np.ndarray
+    edges: np.ndarray
+    landmarks: int
+    seed: int
+
+
+def _linear(given: _Given) -> list[Any]:
     """One for each strength."""
-    centre, scale = _standard(X)
-    coef = _ridge_path((X - centre) / scale, y - y.mean())
-    return [_filled(Linear(), centre_=centre, scale_=scale, coef_=own, intercept_=float(y.mean())) for own in coef]
+    centre, scale = _standard(given.X)
+    middle = float(given.y.mean())
+    coef = _ridge_path((given.X - centre) / scale, given.y - middle)
+    return [_filled(Linear(), centre_=centre, scale_=scale, coef_=own, intercept_=middle) for own in coef]
 
 
-def _kernel(X: np.ndarray, y: np.ndarray, groups: np.ndarray, edges: np.ndarray, seed: int) -> list[Any]:
+def _kernel(given: _Given) -> list[Any]:
     """One for each width and strength."""
-    centre, scale = _standard(X)
-    scaled = (X - centre) / scale
-    count = min(len(X), _LANDMARKS)
-    landmark = scaled[np.sort(generator(seed, _LANDMARK_STREAM).permutation(len(X))[:count])]
+    y = given.y
+    centre, scale = _standard(given.X)
+    scaled = (given.X - centre) / scale
+    count = min(len(scaled), given.landmarks)
+    landmark = scaled[np.sort(generator(given.seed, _LANDMARK_STREAM).permutation(len(scaled))[:count])]
     typical = max(float(np.median(cdist(landmark, landmark))), 1e-12)
     models = []
     for width in np.array(_WIDTHS) * typical:
         lengths, axes = np.linalg.eigh(_rbf(landmark, landmark, width))
         kept = lengths > 1e-9 * lengths[-1]
         root = axes[:, kept] / np.sqrt(lengths[kept])
-        if count == len(X):  # the landmarks are the rows: no further decomposition
+        if count == len(scaled):  # the landmarks are the rows: no further decomposition
             path = (axes[:, kept].T @ (y - y.mean())) / (lengths[kept] + _STRENGTHS[:, None] * count)
             path = path * np.sqrt(lengths[kept])
         else:
@@ -290,24 +320,31 @@ def _kernel(X: np.ndarray, y: np.ndarray, groups: np.ndarray, edges: np.ndarray,
     return models
 
 
-def _levels(X: np.ndarray, y: np.ndarray, groups: np.ndarray, edges: np.ndarray, seed: int) -> list[Any]:
-    level = np.searchsorted(edges, y, side="left")
-    discriminant = CarriedDiscriminant().fit(X, level, groups)
-    degree = np.array([y[level == one].mean() for one in discriminant.classes_])
+def _levels(given: _Given) -> list[Any]:
+    level = np.searchsorted(given.edges, given.y, side="left")
+    discriminant = CarriedDiscriminant().fit(given.X, level, given.groups)
+    degree = np.array([given.y[level == one].mean() for one in discriminant.classes_])
     return [_filled(Levels(), discriminant_=discriminant, degree_=degree)]
 
 
-_FAMILIES: dict[str, Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray, int], list[Any]]] = {
+_FAMILIES: dict[str, Callable[[_Given], list[Any]]] = {
     "ridge": _linear,
     "kernel": _kernel,
     "discriminant": _levels,
 }
+_PARTS = {"auto": list(_FAMILIES), "average": ["ridge", "kernel"]}
 
 
 def _filled(model: Any, **fitted: Any) -> Any:
     for name, value in fitted.items():
         setattr(model, name, value)
     return model
+
+
+def _row_by_row(X: np.ndarray, coef: np.ndarray) -> np.ndarray:
+    """(row,) the matrix product, to the last bit the same whatever other rows there are."""
+    product: np.ndarray = (X * coef).sum(axis=1)
+    return product
 
 
 def _ridge_path(X: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -187,8 +187,8 @@ class Grades:
 
     @property
     def likeliest(self) -> np.ndarray:
-        """(row,) level 1 to 6 of the largest probability, as published: the decision that is right most often."""
-        return self.probability.argmax(axis=1) + 1
+        """(row,) level 1 to 6 of the largest score, as published for log-likelihoods."""
+        return self.score.argmax(axis=1) + 1
 
     @property
     def margin_rad(self) -> np.ndarray:

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from jointwatch.core.errors import MissingChannel, UsageError
+from jointwatch.core.errors import MissingChannel
 from jointwatch.features.base import Features
 from jointwatch.features.friction import effort_places
 from jointwatch.signals.joint_profile import GROUPS, figure_names, joint_profile
@@ -52,9 +52,6 @@ class JointProfile(Features):
         self.groups = groups
 
     def _names(self, channels: tuple[str, ...], length: int) -> list[tuple[str, int]]:
-        unknown = [group for group in self.groups if group not in GROUPS]
-        if unknown:
-            raise UsageError(f"no family of figures {', '.join(unknown)}; there are {', '.join(GROUPS)}")
         places = effort_places(channels)
         if not places:
             raise MissingChannel(
@@ -67,6 +64,6 @@ class JointProfile(Features):
     def _transform(self, values: np.ndarray, presence: np.ndarray) -> np.ndarray:
         found = []
         for effort, position, _ in effort_places(self.channels_):
-            profile = joint_profile(values[:, effort], values[:, position], self.ratio)
-            found += [getattr(profile, group) for group in self.groups]
+            profile = joint_profile(values[:, effort], values[:, position], self.ratio, self.groups)
+            found += [profile[group] for group in self.groups]
         return np.concatenate(found, axis=1)

@@ -19,6 +19,7 @@ from jointwatch.training.seed import generator, seeded
 __all__ = ["Reconstruction", "fit_auto_encoder", "held_out_groups"]
 
 _GROUP_STREAM = 41
+_MINIMUM_STEPS = 8  # of an epoch, so that few rows are gone through several times
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def fit_auto_encoder(
     with seeded(options.seed):
         network = AutoEncoder(rows.shape[1], code)
     data = Batch.of_arrays(rows[:, None, :])
-    batches = Shuffled(data.take(np.flatnonzero(~held)), batch_size, options.seed)
+    batches = Shuffled(data.take(np.flatnonzero(~held)), batch_size, options.seed, minimum_steps=_MINIMUM_STEPS)
     validate = HeldOut(Reconstruction(), data.take(np.flatnonzero(held))) if held.any() else None
     return network, fit(network, batches, Reconstruction(), options, validate=validate)
 

@@ -10,7 +10,7 @@ from scipy.stats import binom
 
 from jointwatch.core.errors import UsageError
 from jointwatch.core.levels import LEVEL_RAD
-from jointwatch.diagnosis._wear_trend import Answer, Reading, WearForecast, WearTrend
+from jointwatch.prognosis.wear_trend import Answer, Reading, WearForecast, WearTrend
 
 NOISE = 1.5e-5
 DRAWS = 150

@@ -1,0 +1,1 @@
+"""Graded histories of a joint, and when it will be due."""
