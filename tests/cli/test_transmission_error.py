@@ -68,5 +68,5 @@ def test_bad_files(centres: Path, tmp_path: Path) -> None:
     text = centres.read_text().replace("1,after,B", "1,after,A")
     centres.write_text(text)
     said = run(centres, code=3)
-    assert "sphere A after run 1 stands in row 4 already" in said
+    assert "sphere A after run 1 stands in row 4 already, line 5; again (line 6 of the file)" in said
     assert "Remedy" in said

@@ -25,7 +25,7 @@ RATE_HZ, CYCLE_S = 250, 2.0
 QUICK: dict[str, Any] = {"code": "pca", "size": 4, "length": 500, "vector": {"size": 200}}
 
 
-def session(unit: int, level: float, name: str, cycles: int = 4, scatter: float = 0.0) -> Recording:
+def session(unit: int, level: float, name: str, cycles: int = 3, scatter: float = 0.0) -> Recording:
     """A drive whose current has a line of 8 Hz as high as its level; `scatter` is a height of the unit's own."""
     samples = round(cycles * CYCLE_S * RATE_HZ)
     rng = np.random.default_rng([unit, round(100 * level), *name.encode()])
@@ -47,9 +47,9 @@ def session(unit: int, level: float, name: str, cycles: int = 4, scatter: float 
     )
 
 
-def fleet(units: range, scatter: float = 0.0) -> list[Recording]:
-    """Two healthy sessions of every drive, one of every other level."""
-    levels = [("a", 0.5), ("b", 0.5), *((f"w{k}", k - 0.5) for k in range(2, 7))]
+def fleet(units: range, scatter: float = 0.0, worn: tuple[int, ...] = (2, 3, 4, 5, 6)) -> list[Recording]:
+    """Two healthy sessions of every drive, one of every level at which it is worn."""
+    levels = [("a", 0.5), ("b", 0.5), *((f"w{k}", k - 0.5) for k in worn)]
     return [session(unit, level, name, scatter=scatter) for unit in units for name, level in levels]
 
 
@@ -70,17 +70,24 @@ def grader(**options: Any) -> TransmissionErrorGrader:
 
 @pytest.fixture(scope="module")
 def source() -> list[Recording]:
-    return fleet(range(4))
+    return fleet(range(3))
 
 
 @pytest.fixture(scope="module")
 def new() -> list[Recording]:
-    return fleet(range(20, 22))
+    return fleet(range(20, 22), worn=(3, 6))
 
 
 @pytest.fixture(
     scope="module",
-    params=[(1, "hmm", None), (3, "hmm", None), (3, "hmm", "unit"), (2, "logistic", None), (1, "k_means", None)],
+    params=[
+        (1, "hmm", None),
+        (3, "hmm", None),
+        (3, "hmm", "unit"),
+        (2, "logistic", None),
+        (1, "logistic", "unit"),
+        (1, "k_means", None),
+    ],
     ids=str,
 )
 def fitted(request: pytest.FixtureRequest, source: list[Recording]) -> TransmissionErrorGrader:
@@ -93,8 +100,9 @@ def ready(model: TransmissionErrorGrader, recordings: list[Recording]) -> Transm
 
 
 @pytest.mark.parametrize("classifier", ["hmm", "logistic"])
-def test_levels_of_drives_never_seen_are_found(classifier: str, new: list[Recording]) -> None:
-    model = grader(cycles=2, view_options={"classifier": classifier}).fit(fleet(range(10)))
+def test_levels_of_drives_never_seen_are_found(classifier: str) -> None:
+    new = fleet(range(20, 22))
+    model = grader(cycles=2, view_options={"classifier": classifier}).fit(fleet(range(8)))
     found = model.grade(new)
     true = levels_of(new)
     assert (found.level == true).mean() > 0.7
@@ -107,7 +115,7 @@ def test_levels_of_drives_never_seen_are_found(classifier: str, new: list[Record
 
 def test_the_own_baseline_takes_the_specimen_out() -> None:
     """Drives that differ by levels from each other, and each little from itself."""
-    train, test = fleet(range(6), scatter=5.0), fleet(range(30, 34), scatter=5.0)
+    train, test = fleet(range(5), scatter=5.0), fleet(range(30, 34), scatter=5.0, worn=(3, 6))
     off = []
     for baseline in (None, "unit"):
         model = ready(grader(baseline=baseline, view_options={"classifier": "logistic"}).fit(train), test)
@@ -117,8 +125,9 @@ def test_the_own_baseline_takes_the_specimen_out() -> None:
 
 def test_rows_levels_and_probabilities_fit(fitted: TransmissionErrorGrader, new: list[Recording]) -> None:
     model = ready(fitted, new)
+    new = new[2:5]  # of both drives
     found = model.grade(new)
-    assert len(found) == 4 * len(new) == len(model.rows(new))
+    assert len(found) == 3 * len(new) == len(model.rows(new))
     assert model.classes_.tolist() == [1, 2, 3, 4, 5, 6]
     np.testing.assert_allclose(found.probability.sum(axis=1), 1.0)
     np.testing.assert_array_equal(found.likeliest, model.predict(new))
@@ -135,15 +144,9 @@ def test_rows_levels_and_probabilities_fit(fitted: TransmissionErrorGrader, new:
     assert (np.diff(scores.value[np.argsort(above)]) >= -1e-9).all()
 
 
-@pytest.mark.parametrize("cycles", [1, 3])
-@pytest.mark.parametrize("baseline", [None, "unit"])
-@pytest.mark.parametrize("classifier", ["hmm", "logistic"])
-def test_on_line_it_says_the_same(
-    cycles: int, baseline: str | None, classifier: str, source: list[Recording], new: list[Recording]
-) -> None:
-    """Cycle by cycle, two sessions after each other, each cycle as a recording with a clock of its own."""
-    model = grader(cycles=cycles, baseline=baseline, view_options={"classifier": classifier}).fit(source)
-    model = ready(model, new)
+def test_on_line_it_says_the_same(fitted: TransmissionErrorGrader, new: list[Recording]) -> None:
+    """Cycle by cycle, sessions after each other, each cycle as a recording with a clock of its own."""
+    model = ready(fitted, new)
     unit = [r for r in new if r.robot.unit == "drive-20"][:3]
     batch = model.grade(unit)
     state, row = model.init("drive-20"), 0
@@ -165,7 +168,7 @@ def test_on_line_it_says_the_same(
 
 def test_on_line_a_cycle_with_lost_samples_is_passed_over(source: list[Recording], new: list[Recording]) -> None:
     model = grader(cycles=2).fit(source)
-    recording = new[2]
+    recording = session(20, 1.5, "lost", cycles=4)
     values = recording.values.copy()
     values[:, 550:800] = np.nan  # second cycle
     broken = replace(recording, values=values)
@@ -191,10 +194,11 @@ def test_stored_and_loaded_it_says_the_same(
     model = ready(fitted, new)
     again = load(save(model, tmp_path / "model"))
     assert type(again) is TransmissionErrorGrader
+    before, after = model.grade(new), again.grade(new)
     for name in ("probability", "error_rad", "score"):
-        np.testing.assert_array_equal(getattr(again.grade(new), name), getattr(model.grade(new), name))
+        np.testing.assert_array_equal(getattr(after, name), getattr(before, name))
     assert again.get_params(deep=False).keys() == model.get_params(deep=False).keys()
-    np.testing.assert_array_equal(ready(again, new).predict(new), model.predict(new))
+    np.testing.assert_array_equal(ready(again, new).predict(new), before.likeliest)
 
 
 def test_the_auto_encoder_is_stored_too_and_on_line_the_same(
@@ -224,12 +228,12 @@ def test_what_is_judged_has_no_influence(fitted: TransmissionErrorGrader, new: l
 
 def test_adapting_leaves_the_model_alone(source: list[Recording], new: list[Recording]) -> None:
     model = grader(baseline="unit").fit(source)
-    before = model.predict_proba(source)
+    before = model.predict_proba(source[:4])
     with pytest.raises(UsageError, match=r"drive-20, drive-21.*adapt with some healthy cycles"):
         model.grade(new)
     adapted = model.adapt(healthy(new))
-    adapted.grade([*source, *new])
-    np.testing.assert_array_equal(model.predict_proba(source), before)
+    adapted.grade([source[0], *new])
+    np.testing.assert_array_equal(model.predict_proba(source[:4]), before)
     with pytest.raises(UsageError, match="drive-20"):
         model.grade(new)
     with pytest.raises(NotEnoughData, match=r"drive-20.*healthy cycles"):
@@ -266,7 +270,7 @@ def test_where_the_error_comes_from(source: list[Recording], new: list[Recording
         InputError, match=r"a-0\.csv: the static error of drive-0, session 'a', is not known.*errors_rad"
     ):
         known(lambda r: replace(r, truth={}))
-    with pytest.raises(UsageError, match="one error for each of 28"):
+    with pytest.raises(UsageError, match="one error for each of 21"):
         grader().fit(source, errors_rad=[1.0])
     with pytest.raises(UsageError, match=r"drive-0, session 'a', have several"):
         grader().fit([*source, replace(source[0], truth={"static_error_rad": [5 * LEVEL_RAD]})])

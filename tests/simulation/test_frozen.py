@@ -15,6 +15,8 @@ FROZEN = {
         "demo": "9e5c2dc9e21dc7ee",
         "m1-axes": "cd958b665244f531",
         "m1-published": "67974d88c91b1576",
+        "m2-aging": "32c94e2c337fadef",
+        "m2-arm": "95697ef34e1fbb5a",
         "m2-drives": "df959df4b9c9a50c",
         "m3-fleet": "9f003ecf75e1c9e2",
     },

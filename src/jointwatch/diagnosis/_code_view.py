@@ -13,7 +13,7 @@ from jointwatch.core.errors import UsageError
 from jointwatch.core.levels import LEVEL_RAD, LEVELS, level_of
 from jointwatch.diagnosis._code_clusters import CodeClusters
 from jointwatch.diagnosis._fusion_code import Code, FusionCode
-from jointwatch.diagnosis._grade_view import GradeTable, GradeView
+from jointwatch.diagnosis._grade_view import GradeTable, GradeView, check_rate, kept
 from jointwatch.diagnosis._hidden_markov import LevelHmms
 from jointwatch.diagnosis._last_cycles import last_cycles, mean_of_last
 from jointwatch.diagnosis._softmax_regression import SoftmaxRegression
@@ -45,7 +45,7 @@ class CodeView(GradeView):
     Attributes
     ----------
     code_ : FusionCode. own_ : OwnBaseline or None. model_ : LevelHmms, SoftmaxRegression or CodeClusters.
-    known_ : (level,) which levels were among the rows of `fit`.
+    known_ : (level,) which levels were among the rows of `fit`. signals_ : list of keys that are cut.
     """
 
     def __init__(
@@ -79,13 +79,19 @@ class CodeView(GradeView):
         self.covariance = covariance
 
     def cut(self, recordings: Sequence[Recording]) -> Windows:
-        """Current and torque of whole cycles; a joint without torque is taken."""
-        views = []
-        for recording in recordings:
-            number = axis_of(recording, self.joint)
-            torque = Channel(Quantity.TORQUE, number) in recording
-            views.append(axis_view(recording, ["current", "torque"] if torque else ["current"], number))
-        return by_cycle(views, length=self.length, channels=_CHANNELS, missing="mask")
+        """Current and torque of whole cycles; torque only where all recordings have it."""
+        axes = [axis_of(recording, self.joint) for recording in recordings]
+        if not hasattr(self, "signals_"):
+            torque = all(
+                Channel(Quantity.TORQUE, axis) in recording for axis, recording in zip(axes, recordings, strict=True)
+            )
+            self.signals_ = ["current", "torque"] if torque else ["current"]
+        views = [axis_view(recording, self.signals_, axis) for axis, recording in zip(axes, recordings, strict=True)]
+        top_hz = (self.vector or {}).get("top_hz", HarmonicDriveVector().top_hz)
+        for view in views:
+            check_rate(view, 2 * top_hz, f"a spectrum up to {top_hz:g} Hz")
+        windows = by_cycle(views, length=self.length, channels=_CHANNELS, missing="mask")
+        return kept(windows, np.ptp(windows.values[:, 0], axis=1) > 0, "constant current")
 
     def measure(self, windows: Windows) -> np.ndarray:
         """(row, 2500) vectors, each at its own cycle's rate."""

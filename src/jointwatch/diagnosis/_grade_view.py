@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator
 
 from jointwatch.core import Index, Recording, Windows
+from jointwatch.core.errors import InputError
 
-__all__ = ["GradeTable", "GradeView"]
+__all__ = ["GradeTable", "GradeView", "check_rate", "kept"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +56,7 @@ class GradeView(BaseEstimator, ABC):
 
     @abstractmethod
     def cut(self, recordings: Sequence[Recording]) -> Windows:
-        """Whole cycles, one a row; needs no `fit`."""
+        """Whole cycles, one a row; needs no `fit`. The first time decides on the signals, which all later ones need."""
 
     @abstractmethod
     def measure(self, windows: Windows) -> np.ndarray:
@@ -78,3 +79,22 @@ class GradeView(BaseEstimator, ABC):
     @abstractmethod
     def table(self, figures: np.ndarray, index: Index) -> GradeTable:
         """Grades of the rows. A row depends on the rows of its own session up to it and on no others."""
+
+
+def kept(windows: Windows, good: np.ndarray, reason: str) -> Windows:
+    """The good rows; the others are counted as skipped."""
+    lost = int((~good).sum())
+    if not lost:
+        return windows
+    return replace(windows[good], skipped={**windows.skipped, reason: windows.skipped.get(reason, 0) + lost})
+
+
+def check_rate(recording: Recording, needed_hz: float, why: str) -> None:
+    """Errors: `InputError` for a recording that is slower than needed (Hz)."""
+    if recording.rate_hz < needed_hz:
+        raise InputError(
+            f"{recording.robot.unit}, session {recording.session!r}, has {recording.rate_hz:.4g} samples a second; "
+            f"{why} needs {needed_hz:.4g}",
+            file=recording.source or None,
+            remedy="record faster, or leave it out",
+        )

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
 from scipy.optimize import minimize_scalar
@@ -12,15 +15,21 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 
 from jointwatch.core.errors import NotEnoughData, UsageError
-from jointwatch.diagnosis._baum_welch import Hmm, baum_welch, log_likelihood
+from jointwatch.diagnosis._forward import Hmm, log_likelihood
 from jointwatch.training.seed import generator
+
+if TYPE_CHECKING:
+    from hmmlearn.hmm import GaussianHMM
 
 __all__ = ["Calibration", "LevelHmms", "calibrated", "per_cycle"]
 
-Covariance = Literal["diag", "full", "auto"]
+Form = Literal["diag", "full"]
+Covariance = Form | Literal["auto"]
 _FOLDS = 3
 _LEAST_VARIANCE = 1e-3  # of standardised codes
 _PRIOR = 1.0  # sum of squares that is added to each state's variances, that of one row
+_LEAST_WEIGHT = 1e-6  # keeps the mean, and the moves, of a state that nothing falls into finite
+_LEAST_COUNT = 1e-5  # the same of its covariance
 _FOLD_STREAM, _START_STREAM = 51, 52
 _SHARPNESS = (-9.0, 4.0)  # logarithms, between which it is sought
 _LAPSES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
@@ -28,16 +37,16 @@ _EVEN = 0.1  # weight of even shares against what was counted, of an average lev
 
 
 class LevelHmms(BaseEstimator):
-    """A Gaussian hidden Markov model for every level, trained by Baum-Welch on sequences of that level.
+    """A Gaussian hidden Markov model for every level, trained by hmmlearn's Baum-Welch on sequences of that level.
 
-    A sequence starts in the first state. With sequences of one cycle no other state is ever reached, so that one
-    Gaussian is trained for each level then. Probabilities are the softmax of the log-likelihood per cycle times a
+    A sequence starts in the first state, and hmmlearn keeps it there. Sequences of one cycle reach no other state, so
+    that for T = 1 each level has one state, a Gaussian of its codes: `start_` is [1], `states` and `transition_` mean
+    nothing then. Probabilities are the softmax of the log-likelihood per cycle times a
     sharpness, mixed in a share, the lapse, with how often each level is the true one where this one is the likeliest:
     likelihoods of drives never seen can be far off in size where their order still tells something. All of it, and the
     form of the covariances, is chosen on groups held out from training.
 
-    Training and scoring take all sequences at once (`diagnosis._baum_welch`); likelihoods, and each step of the
-    training, are those of hmmlearn.
+    Scoring takes all sequences at once (`diagnosis._forward`) and gives hmmlearn's likelihoods.
 
     Parameters
     ----------
@@ -52,7 +61,7 @@ class LevelHmms(BaseEstimator):
     centre_, scale_ : (code,) of the training codes, by which all are standardised.
     known_ : (level,) which levels were trained. start_ : (state,). transition_ : (level, state, state).
     mean_ : (level, state, code). covariances_ : (level, state, code, code).
-    curve_ : list of arrays, by level, log-likelihood of its sequences by iteration of Baum-Welch.
+    curve_ : list of arrays, by level, log-likelihood of its sequences before each iteration, from hmmlearn's monitor.
     covariance_ : form that was chosen. sharpness_, lapse_ : of the probabilities. confusion_ : (likeliest level, level)
     shares of true levels. loss_ : log loss on groups held out, NaN without.
 
@@ -100,7 +109,7 @@ class LevelHmms(BaseEstimator):
             len(level) and 0 <= level.min() <= level.max() < self.levels
         ):  # fmt: skip
             raise UsageError(f"each sequence needs one group and a level from 0 to {self.levels - 1}")
-        forms = ["diag", "full"] if self.covariance == "auto" else [self.covariance]
+        forms: list[Form] = ["diag", "full"] if self.covariance == "auto" else [self.covariance]
         found = {form: self._held_out(sequences, level, np.asarray(groups), form) for form in forms}
         self.covariance_ = min(found, key=lambda form: found[form].loss)
         chosen = found[self.covariance_]
@@ -120,7 +129,7 @@ class LevelHmms(BaseEstimator):
         there = np.isfinite(sequences).all(axis=2)
         z = (np.where(there[..., None], sequences, 0.0) - self.centre_) / self.scale_
         for number in np.flatnonzero(self.known_):
-            found[:, number] = log_likelihood(self._model(number), z, there)
+            found[:, number] = log_likelihood(self._model(int(number)), z, there)
         return found
 
     def log_proba(self, sequences: np.ndarray) -> np.ndarray:
@@ -141,7 +150,7 @@ class LevelHmms(BaseEstimator):
         state = np.concatenate([state, np.asarray(code, float)[None]])[-cycles:]
         return state, self.score_table(state[None])[0]
 
-    def _held_out(self, sequences: np.ndarray, level: np.ndarray, groups: np.ndarray, form: str) -> Calibration:
+    def _held_out(self, sequences: np.ndarray, level: np.ndarray, groups: np.ndarray, form: Form) -> Calibration:
         """By rows whose group was held out; rows of a level that would be left without
         training are not asked."""
         tables, levels = [], []
@@ -169,10 +178,10 @@ class LevelHmms(BaseEstimator):
         count = min(_FOLDS, len(names))
         return [np.isin(place, order[first::count]) for first in range(count)] if count > 1 else []
 
-    def _train(self, sequences: np.ndarray, level: np.ndarray, form: str) -> None:
+    def _train(self, sequences: np.ndarray, level: np.ndarray, form: Form) -> None:
         counts = np.bincount(level, minlength=self.levels)
         if np.count_nonzero(counts) < 2:
-            raise NotEnoughData("a model of each level", needed=2, have=np.count_nonzero(counts), unit="levels")
+            raise NotEnoughData("a model of each level", needed=2, have=int(np.count_nonzero(counts)), unit="levels")
         for number in np.flatnonzero((counts > 0) & (counts < self.states)):
             what = f"the model of level {number + 1}"
             raise NotEnoughData(what, needed=self.states, have=int(counts[number]), unit="sequences")
@@ -190,28 +199,79 @@ class LevelHmms(BaseEstimator):
         for number in np.flatnonzero(self.known_):
             rows = level == number
             z = (sequences[rows] - self.centre_) / self.scale_
-            self._train_level(number, z, there[rows], form)
+            self._train_level(int(number), z, there[rows], form)
 
-    def _train_level(self, number: int, z: np.ndarray, there: np.ndarray, form: Literal["diag", "full"]) -> None:
+    def _train_level(self, number: int, z: np.ndarray, there: np.ndarray, form: Form) -> None:
         rng = generator(self.random_state, _START_STREAM, number)
         states, codes = len(self.start_), z[there]
         spread = np.maximum(codes.var(axis=0), _LEAST_VARIANCE)
-        first = Hmm(
-            self.start_,
-            rng.dirichlet(np.ones(states), size=states),
-            codes[rng.choice(len(codes), states, replace=len(codes) < states)],
-            np.tile(np.diag(spread), (states, 1, 1)),
-        )
-        z = np.where(there[..., None], z, 0.0)
-        tolerance = self.tolerance * int(there.sum())
-        model, self.curve_[number] = baum_welch(first, z, there, form, _PRIOR, self.iterations, tolerance)
-        lengths, axes = np.linalg.eigh(model.covariance)
-        floored = (axes * np.maximum(lengths, _LEAST_VARIANCE)[:, None, :]) @ axes.transpose(0, 2, 1)
-        self.transition_[number], self.mean_[number] = model.transition, model.mean
+        first = {
+            "startprob_": self.start_,
+            "transmat_": rng.dirichlet(np.ones(states), size=states),
+            "means_": codes[rng.choice(len(codes), states, replace=len(codes) < states)],
+            "covars_": np.array([spread if form == "diag" else np.diag(spread)] * states),
+        }
+        lengths = there.sum(axis=1) if states > 1 else np.array([len(codes)])  # of one state any sequences are one
+        model = _trained(first, codes, lengths, form, self.iterations, self.tolerance * len(codes))
+        self.curve_[number] = np.array(model.monitor_.history)
+        squares, axes = np.linalg.eigh(model.covars_)
+        floored = (axes * np.maximum(squares, _LEAST_VARIANCE)[:, None, :]) @ axes.transpose(0, 2, 1)
+        self.transition_[number], self.mean_[number] = model.transmat_, model.means_
         self.covariances_[number] = (floored + floored.transpose(0, 2, 1)) / 2
 
     def _model(self, number: int) -> Hmm:
         return Hmm(self.start_, self.transition_[number], self.mean_[number], self.covariances_[number])
+
+
+def _trained(
+    first: dict[str, np.ndarray],
+    codes: np.ndarray,
+    lengths: np.ndarray,
+    form: Form,
+    iterations: int,
+    tolerance: float,
+) -> GaussianHMM:
+    """hmmlearn's model of (code row, code) sequences of those lengths, trained from the first one; its start stays."""
+    from hmmlearn.hmm import GaussianHMM  # here, as grading does not need it
+
+    size = codes.shape[1]
+
+    def trained(implementation: Literal["scaling", "log"]) -> GaussianHMM:
+        model = GaussianHMM(
+            len(first["startprob_"]),
+            form,
+            transmat_prior=1 + _LEAST_WEIGHT,
+            means_weight=_LEAST_WEIGHT,
+            covars_prior=_PRIOR if form == "diag" else _PRIOR * np.eye(size),
+            covars_weight=1 if form == "diag" else size + _LEAST_COUNT,  # what counts is above 1, or above the size
+            n_iter=iterations,
+            tol=tolerance,
+            params="tmc",
+            init_params="",
+            implementation=implementation,
+        )
+        for name, value in first.items():
+            setattr(model, name, value)
+        return model.fit(codes, lengths)
+
+    with _quiet():
+        try:
+            return trained("scaling")  # in half the time
+        except ValueError:  # a code so far off that its density is 0 as a number
+            return trained("log")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without hmmlearn's words on few rows, which the priors are for, and on likelihoods that fall by a hair, which
+    comes of the priors."""
+    log = logging.getLogger("hmmlearn.base")
+    before = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
 
 
 @dataclass(frozen=True, eq=False)

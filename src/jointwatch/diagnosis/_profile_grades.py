@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import Literal, Self
 
@@ -11,10 +12,11 @@ from jointwatch.core import Index, Quantity, Recording, Windows
 from jointwatch.core.errors import MissingChannel
 from jointwatch.core.levels import LEVEL_RAD, LEVELS
 from jointwatch.diagnosis._cycles_view import efforts, shared_kinds
-from jointwatch.diagnosis._grade_view import GradeTable, GradeView
+from jointwatch.diagnosis._grade_view import GradeTable, GradeView, check_rate, kept
 from jointwatch.diagnosis._last_cycles import last_cycles, mean_of_last
 from jointwatch.diagnosis._ordinal import OrdinalRegressor
 from jointwatch.features.joint_profile import JointProfile
+from jointwatch.signals.joint_profile import strokes
 from jointwatch.windows.axis_view import axis_view
 from jointwatch.windows.by_cycle import by_cycle
 from jointwatch.windows.own_baseline import OwnBaseline
@@ -26,6 +28,7 @@ RELATIVE = ("friction", "ripple", "roughness")
 ABSOLUTE = ("friction", "shape", "play")
 """What a new drive hardly has, so that it tells even where the drive's youth is not known."""
 _FEWEST = 1e-300
+_A_TURN = 10  # samples a turn of the input, for its orders not to fold back
 
 
 class ProfileGrades(GradeView):
@@ -38,9 +41,18 @@ class ProfileGrades(GradeView):
     ----------
     joint, ratio, baseline, cycles, coverage, random_state : see `GradeView`; ratio : turns of the input for one of the
         output.
-    length : samples that a cycle is stretched to; at least 20 for each turn of the input at top speed.
+    length : samples that a cycle is stretched to; at least 10 for each turn of the input at top speed.
     groups : families of figures; None = those that tell most with such a baseline.
     learner : see `OrdinalRegressor`.
+
+    Cycles in which the joint does not go to and fro are skipped as `stands`.
+
+    Attributes
+    ----------
+    signals_ : list of keys that are cut. own_ : OwnBaseline or None. grades_ : OrdinalRegressor.
+
+    Errors: `MissingChannel` without position, or one of the signals that were learned from; `InputError` for less than
+    10 samples a turn of the input at top speed.
     """
 
     def __init__(
@@ -75,9 +87,15 @@ class ProfileGrades(GradeView):
                     channel=str(Quantity.POSITION),
                     remedy="leave it out, or take view='code', which needs none",
                 )
-        keys = [str(Quantity.POSITION), *efforts(recordings, self.joint)]
-        views = [axis_view(recording, keys, self.joint) for recording in recordings]
-        return by_cycle(views, length=self.length, channels=views[0].channels)
+        if not hasattr(self, "signals_"):
+            self.signals_ = [str(Quantity.POSITION), *efforts(recordings, self.joint)]
+        views = [axis_view(recording, self.signals_, self.joint) for recording in recordings]
+        for view in views:
+            turns_a_sample = np.abs(np.diff(view.values[0])) * self.ratio / (2 * np.pi)
+            fastest = float(np.nanquantile(turns_a_sample, 0.95)) if len(turns_a_sample) else 0.0
+            check_rate(view, _A_TURN * fastest * view.rate_hz, "a profile of so quick a motion")
+        windows = by_cycle(views, length=self.length, channels=views[0].channels)
+        return kept(windows, strokes(windows.values[:, 0], self.ratio), "stands")
 
     def measure(self, windows: Windows) -> np.ndarray:
         groups = self.groups or (RELATIVE if self.baseline else ABSOLUTE)
@@ -96,8 +114,7 @@ class ProfileGrades(GradeView):
         return self
 
     def adapt(self, figures: np.ndarray, index: Index) -> Self:
-        adapted = type(self)(**self.get_params())
-        adapted.grades_ = self.grades_
+        adapted = copy.copy(self)
         adapted.own_ = None if self.own_ is None else self.own_.add(figures, index)
         return adapted
 

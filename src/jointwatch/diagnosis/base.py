@@ -13,7 +13,7 @@ from jointwatch.core import Channel, Index, Scores
 from jointwatch.core.errors import UsageError
 from jointwatch.core.levels import LEVEL_RAD, LEVELS
 
-__all__ = ["HEALTHY", "Decide", "Diagnosis", "Explanation", "Grades", "conditions", "together"]
+__all__ = ["HEALTHY", "Decide", "Diagnosis", "Explanation", "Grades", "check_limit", "conditions", "together"]
 
 Decide = Literal["faulty", "kind", "state"]
 HEALTHY = "normal"
@@ -128,7 +128,7 @@ class Grades:
 
     Parameters
     ----------
-    index : one row for every decision (a cycle or a session).
+    index : one row for every decision (a cycle or a session); its joint is the drive's.
     probability : (row, level) of level 1 to 6, rows sum to 1.
     error_rad : (row,) median estimate of the error.
     low_rad, high_rad : (row,) its interval; NaN where the view gives none.
@@ -167,8 +167,7 @@ class Grades:
                 raise UsageError(f"{name} must be ({rows},), got {getattr(self, name).shape}")
         if not 0 < self.coverage < 1:
             raise UsageError(f"a coverage lies between 0 and 1, got {self.coverage}")
-        if not 0 < self.limit_rad <= (LEVELS - 1) * LEVEL_RAD:
-            raise UsageError(f"a limit lies between 0 and the last level, got {self.limit_rad} rad")
+        check_limit(self.limit_rad)
 
     def __len__(self) -> int:
         return len(self.index)
@@ -212,6 +211,11 @@ class Grades:
                 return words.get(width, f"levels {first} to {first + width - 1}")
         return f"levels 1 to {LEVELS}"
 
+    @property
+    def _drive_session(self) -> np.ndarray:
+        rows = zip(self.index.unit_session, self.index.joint, strict=True)
+        return np.array([f"{joint} {name}" for name, joint in rows], np.str_)
+
     def scores(self, detector: str) -> Scores:
         """Log-odds of an error above the limit, as alarms take them; inside a level probability is spread evenly."""
         share = np.clip(self.limit_rad / LEVEL_RAD - np.arange(LEVELS), 0.0, 1.0)
@@ -219,11 +223,11 @@ class Grades:
         return Scores(np.log1p(-below) - np.log(below), self.index, detector)
 
     def by(self, level: Literal["cycle", "session"]) -> Grades:
-        """One row for each cycle, or session of a unit: geometric mean of probabilities, mean of errors, intervals and
-        scores. Intervals do not shrink, because a drive's cycles are wrong alike."""
+        """One row for each cycle, or session of a drive (unit and joint): geometric mean of probabilities, mean of
+        errors, intervals and scores. Intervals do not shrink, because a drive's cycles are wrong alike."""
         if level not in ("cycle", "session"):
             raise UsageError(f"decisions are put together by cycle or session, got {level!r}")
-        names = self.index.cycle if level == "cycle" else self.index.unit_session
+        names = self.index.cycle if level == "cycle" else self._drive_session
         index, logarithm = together(names, self.index, np.log(np.maximum(self.probability, _LEAST)))
         _, member, *_ = self.index.grouped(names)
         count = np.bincount(member, minlength=len(index))
@@ -240,6 +244,12 @@ class Grades:
             high_rad=mean(self.high_rad),
             score=np.column_stack([mean(column) for column in self.score.T]),
         )
+
+
+def check_limit(limit_rad: float) -> None:
+    """Errors: `UsageError` for a limit that is not inside the levels."""
+    if not 0 < limit_rad <= (LEVELS - 1) * LEVEL_RAD:
+        raise UsageError(f"a limit lies between 0 and the last level, got {limit_rad} rad")
 
 
 def together(names: np.ndarray, index: Index, log_proba: np.ndarray) -> tuple[Index, np.ndarray]:

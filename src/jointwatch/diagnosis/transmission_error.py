@@ -11,27 +11,29 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import NotFittedError
 
-from jointwatch.core import Index, Recording, Scores
-from jointwatch.core.errors import InputError, NotEnoughData, UsageError
+from jointwatch.core import Index, Recording, Scores, Windows
+from jointwatch.core.errors import NotEnoughData, UsageError
 from jointwatch.core.levels import LEVEL_RAD, LEVELS, level_of
 from jointwatch.diagnosis._checks import check_cycles, listed, names_of
 from jointwatch.diagnosis._code_view import CodeView
+from jointwatch.diagnosis._drives import DriveRecording, drives_of, errors_of, ratio_of
 from jointwatch.diagnosis._grade_view import GradeTable, GradeView
 from jointwatch.diagnosis._split import cluster_of, clusters
-from jointwatch.diagnosis.base import Grades
+from jointwatch.diagnosis.base import Grades, check_limit
+from jointwatch.features.harmonic_drive_vector import HarmonicDriveVector
 from jointwatch.windows.axis_view import axis_of
 
 __all__ = ["TransmissionErrorGrader"]
 
-_RATIO = 100.0
-
 
 @dataclass(frozen=True, eq=False)
 class GradingState:
-    """What is remembered of one unit between its cycles on line: session, cycles of it that came, and the figures of
-    the last T that could be judged."""
+    """What is remembered of one drive between its cycles on line: the joint that was asked for and that of the
+    session, the session, cycles of it that came, and the figures of the last T that could be judged."""
 
     unit: str
+    asked: int | None = None
+    joint: int | None = None
     session: str = ""
     count: int = 0
     figures: np.ndarray | None = None
@@ -40,10 +42,12 @@ class GradingState:
 
 @dataclass(frozen=True, eq=False)
 class _Measured:
-    """Figures of cycles, and of which recording each row is."""
+    """Figures of cycles: `index` as it is told, of units, their joints and clocks; `named` as views take it, each drive
+    a unit of its own and cycles in the order in which they came; `recording`, which each row is of."""
 
     figures: np.ndarray
     index: Index
+    named: Index
     recording: np.ndarray
     skipped: Mapping[str, int]
 
@@ -59,11 +63,14 @@ class TransmissionErrorGrader(ClassifierMixin, BaseEstimator):
     ----------
     view : `profile` or `code`.
     baseline : `unit` = relative to the drive's own healthy cycles, which `fit` and `adapt` are given with the others;
-        None = as measured.
+        None = as measured. A joint of an arm is a drive of its own, with a baseline of its own.
     cycles : how many successive cycles of a session are judged together, T; the first of a session by fewer.
     joint : number of the joint; None = in each recording the one that travels farthest.
-    ratio : of the drive; None = what the recordings' robots say, 100 where they say nothing. Used by `profile`.
-    coverage : of intervals and of what is said, 0 to 1.
+    ratio : of all drives; None = each drive's own, as its robot says, by which `profile` measures it. A drive whose
+        robot says nothing is taken for one of the learned ratio, and for one of 100 where no learned drive's robot
+        says any, all joints alike.
+    coverage : of intervals and of what is said, 0 to 1. It is of whole units held out; with several joints of one
+        unit, of drives held out; with a single drive, of its sessions, and holds for further sessions of it only.
     decide : what `predict` gives: `median` of the levels' distribution, or the `likeliest` level by score; None = the
         median of `profile`, whose probabilities are measured, and the likeliest of `code`, as published.
     limit_rad : error from which a drive is out of tolerance.
@@ -74,14 +81,18 @@ class TransmissionErrorGrader(ClassifierMixin, BaseEstimator):
     Attributes
     ----------
     classes_ : (6,) levels 1 to 6; k ends at k times 0.025 degree, 6 holds all above. view_ : the fitted view.
+    ratios_ : list of ratios that the learned drives' robots say.
 
-    Rows are cycles, sessions in the order in which they come. A cycle's grade rests on it and the T - 1 cycles of its
-    session before it, so that `init` and `step` say on line what `grade` says of the whole session.
+    Rows are cycles, drives and their sessions in the order in which they come; `joint` of a row's index is the drive's.
+    A cycle's grade rests on it and the T - 1 cycles before it of its drive's session, in the order of recordings and
+    of time in each, whatever clocks these have, so that `init` and `step` say on line what `grade` says of the whole
+    session.
 
-    Errors: `InputError` for a recording whose error is not known (`fit`), naming it, or without marked cycles;
-    `UsageError` for a unit whose healthy cycles are not known (`adapt` with some), for recordings of one session that
-    disagree, or for drives of several ratios; `NotEnoughData` where nothing can be learned; `MissingChannel` without
-    motor current; `MissingExtra` without torch or hmmlearn, where the code view trains.
+    Errors: `InputError` for a recording whose error is not known, or whose cycles are of several levels (`fit`), naming
+    it, or without marked cycles; `UsageError` for a drive whose healthy cycles are not known (`adapt` with some), for
+    recordings of one session that disagree, for a drive whose robot says another ratio than `ratio`, or, of `code`,
+    than the learned ones; `NotEnoughData` where nothing can be learned; `MissingChannel` without motor current;
+    `MissingExtra` without torch, where the code view trains an auto-encoder.
 
     Source: grading of harmonic drives' transmission error by fused features and hidden Markov models
     (docs/transmission-error.md).
@@ -139,17 +150,29 @@ class TransmissionErrorGrader(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         recordings : of the drives, healthy ones among them where there is a baseline.
-        errors_rad : (recording,) static error of the drive at that time; None = what the recording tells, its
-            `truth["static_error_rad"]` of the joint, else the level 1 to 6 in the `stage` of its condition, whose
-            middle is taken.
+        errors_rad : (recording,) static error of the drive at that time; None = what the recording tells: its
+            `truth["static_error_rad"]`, one for every joint (list, array, or a number where there is one joint), else
+            the level 1 to 6 in the `stage` of its cycles' conditions, whose middle is taken. All cycles of a session
+            have the same; one that is called normal and has no stage has no level.
         """
-        found = listed(recordings)
-        view = self._made(found)
-        errors = self._errors(found, errors_rad)
-        measured = self._measured(view, found)
-        self._check_rows(measured, found, "learning grades")
-        groups = clusters(measured.index, cluster_of(measured.index))
-        view.fit(measured.figures, measured.index, errors[measured.recording], groups)
+        drives = self._drives(recordings)
+        view = self._made()
+        errors = errors_of(drives, errors_rad)
+        ratios = {ratio for drive in drives if (ratio := drive.said_ratio) is not None}
+        self.ratios_ = sorted(ratios)
+        measured = self._measured(view, drives)
+        self._check_rows(measured, drives, "learning grades")
+        # Arms are held out whole, and joints of a single arm as drives.
+        whole = measured.index if cluster_of(measured.index) == "unit" else measured.named
+        by = cluster_of(whole)
+        try:
+            view.fit(measured.figures, measured.named, errors[measured.recording], clusters(whole, by))
+        except NotEnoughData as error:
+            if error.unit != "groups":
+                raise
+            unit = "drives" if by == "unit" else "sessions (there is one drive only)"
+            raise NotEnoughData(error.purpose, needed=error.needed, have=error.have, unit=unit) from None
+        view.set_params(joint=self.joint)
         self.view_, self.classes_ = view, np.arange(1, LEVELS + 1)
         return self
 
@@ -157,16 +180,16 @@ class TransmissionErrorGrader(ClassifierMixin, BaseEstimator):
         """A copy that is ready for other drives, whose healthy cycles give their baselines; this one stays as it is.
         Without a baseline nothing is learned."""
         self._fitted()
-        adapted, found = copy.copy(self), listed(recordings)
-        measured = self._measured(self.view_, found)
-        self._check_rows(measured, found, "adapting to a drive")
-        adapted.view_ = self.view_.adapt(measured.figures, measured.index)
+        adapted, drives = copy.copy(self), self._drives(recordings)
+        measured = self._measured(copy.copy(self.view_), drives)
+        self._check_rows(measured, drives, "adapting to a drive")
+        adapted.view_ = self.view_.adapt(measured.figures, measured.named)
         return adapted
 
     def grade(self, recordings: Recording | Iterable[Recording]) -> Grades:
         """Grades of the cycles, with intervals where the view gives them, and how many could not be judged."""
         self._fitted()
-        return self._graded(self._measured(self.view_, listed(recordings)))
+        return self._graded(self._measured(copy.copy(self.view_), self._drives(recordings)))
 
     def predict(self, recordings: Recording | Iterable[Recording]) -> np.ndarray:
         """(row,) levels 1 to 6."""
@@ -193,15 +216,24 @@ class TransmissionErrorGrader(ClassifierMixin, BaseEstimator):
     ) -> float:
         """Share of cycles whose level is met exactly."""
         self._fitted()
-        found = listed(recordings)
-        errors, measured = self._errors(found, errors_rad), self._measured(self.view_, found)
+        drives = self._drives(recordings)
+        errors, measured = errors_of(drives, errors_rad), self._measured(copy.copy(self.view_), drives)
+        self._check_rows(measured, drives, "scoring grades", healthy=False)
         true = np.array([level_of(error) for error in errors[measured.recording]])
         return float((self._decided(self._graded(measured)) == true).mean())
 
-    def init(self, unit: str) -> GradingState:
-        """The state before a unit's first cycle on line."""
+    def init(self, unit: str, joint: int | None = None) -> GradingState:
+        """The state before a unit's first cycle on line.
+
+        Parameters
+        ----------
+        joint : whose drive the state is of; None = the grader's, or, where that is None too, in each session the one
+            that travels farthest in its first cycle. Where several joints move in a session, keep a state for each.
+        """
         self._fitted()
-        return GradingState(unit)
+        if joint is not None and self.joint not in (None, joint):
+            raise UsageError(f"the grader is of joint {self.joint}, the state would be of {joint}; say one of them")
+        return GradingState(unit, self.joint if joint is None else joint)
 
     def step(self, state: GradingState, recording: Recording) -> tuple[GradingState, Grades]:
         """(next state, grade of one row), what `grade` says of this cycle; `state` stays as it is.
@@ -219,20 +251,19 @@ class TransmissionErrorGrader(ClassifierMixin, BaseEstimator):
         if len(recording.cycles) > 1:
             raise UsageError(f"one cycle a step, got {len(recording.cycles)}; grade takes whole recordings")
         if state.session != recording.session or state.count == 0:
-            state = GradingState(state.unit, recording.session)
+            first = axis_of(recording, state.asked)
+            state = GradingState(state.unit, state.asked, first, recording.session)
         cycle = recording.cycles[0]
         named = replace(recording, cycles=(replace(cycle, name=cycle.name or str(state.count + 1)),))
-        measured = self._measured(self.view_, [named])
+        measured = self._measured(copy.copy(self.view_), drives_of([named], state.joint))
         state = replace(state, count=state.count + 1)
         if not len(measured.index):
             return state, self._graded(measured)
-        figures, index = measured.figures, measured.index
+        figures, index = measured.figures, measured.named
         if state.figures is not None and state.index is not None:
             figures = np.concatenate([state.figures, figures])[-self.cycles :]
             index = Index.concatenate([state.index, index]).take(slice(-self.cycles, None))
-        # Cycles count in the order in which they came, whatever the clocks of their recordings say.
-        ordered = Index(**{**index.columns(), "start_s": np.arange(len(index), dtype=float)})
-        table = self.view_.table(figures, ordered)
+        table = self.view_.table(figures, _in_order(index))
         last = GradeTable(**{column.name: getattr(table, column.name)[-1:] for column in fields(table)})
         return replace(state, figures=figures, index=index), self._made_grades(measured, last)
 
@@ -240,7 +271,7 @@ class TransmissionErrorGrader(ClassifierMixin, BaseEstimator):
         if not len(measured.index):
             levels, none = np.empty((0, LEVELS)), np.empty(0)
             return self._made_grades(measured, GradeTable(none, none, none, levels, levels))
-        return self._made_grades(measured, self.view_.table(measured.figures, measured.index))
+        return self._made_grades(measured, self.view_.table(measured.figures, measured.named))
 
     def _made_grades(self, measured: _Measured, table: GradeTable) -> Grades:
         values = {name: getattr(table, name) for name in ("probability", "error_rad", "low_rad", "high_rad", "score")}
@@ -252,83 +283,87 @@ class TransmissionErrorGrader(ClassifierMixin, BaseEstimator):
         likeliest = self.view == "code" if self.decide is None else self.decide == "likeliest"
         return grades.likeliest if likeliest else grades.level
 
-    def _made(self, recordings: Sequence[Recording]) -> GradeView:
+    def _made(self) -> GradeView:
         if self.decide not in ("median", "likeliest", None) or self.baseline not in ("unit", None):
             raise UsageError(
                 f"decide is median or likeliest and baseline unit or None, got {self.decide!r} and {self.baseline!r}"
             )
-        if self.cycles < 1 or not 0 < self.coverage < 1:
+        if not isinstance(self.cycles, (int, np.integer)) or self.cycles < 1 or not 0 < self.coverage < 1:
             raise UsageError(
-                f"cycles are 1 or more and a coverage lies between 0 and 1, got {self.cycles} and {self.coverage}"
+                f"cycles are a whole number, 1 or more, and a coverage lies between 0 and 1, got {self.cycles} and "
+                f"{self.coverage}"
             )
+        if self.ratio is not None and not (np.isfinite(self.ratio) and self.ratio > 0):
+            raise UsageError(f"a ratio is positive, got {self.ratio}")
+        check_limit(self.limit_rad)
         options: dict[str, Any] = {
             "joint": self.joint,
             "baseline": self.baseline,
             "cycles": self.cycles,
             "coverage": self.coverage,
             "random_state": self.random_state,
-        } | dict(self.view_options or {})
-        if self.view == "code":
-            return CodeView(**options)
-        if self.view != "profile":
+        }
+        if self.view not in ("profile", "code"):
             raise UsageError(f"a view is profile or code, got {self.view!r}")
-        from jointwatch.diagnosis._profile_grades import ProfileGrades
+        kind: type[GradeView] = CodeView
+        if self.view == "profile":
+            from jointwatch.diagnosis._profile_grades import ProfileGrades
 
-        return ProfileGrades(ratio=self._ratio(recordings), **options)
+            kind = ProfileGrades
+        further = dict(self.view_options or {})
+        known = sorted(set(kind().get_params(deep=False)) - {*options, "ratio"})
+        if unknown := sorted(set(further) - set(known)):
+            raise UsageError(
+                f"the view {self.view} has no option {', '.join(map(str, unknown))}; view_options are "
+                f"{', '.join(known)}, all others are the grader's own"
+            )
+        return kind(**options, **further)
 
-    def _ratio(self, recordings: Sequence[Recording]) -> float:
-        if self.ratio is not None:
-            return self.ratio
-        found = {r.robot.joint(axis_of(r, self.joint)).gear_ratio or _RATIO for r in recordings}
-        if len(found) > 1:
-            said = names_of(f"{ratio:g}" for ratio in sorted(found))
-            raise UsageError(f"the recordings' drives have ratios {said}; learn each by itself, or say ratio=")
-        return float(found.pop())
+    def _drives(self, recordings: Recording | Iterable[Recording]) -> list[DriveRecording]:
+        found = listed(recordings)
+        check_cycles(found)
+        return drives_of(found, self.joint)
 
-    def _measured(self, view: GradeView, recordings: Sequence[Recording]) -> _Measured:
-        """Session by session, so that few windows are in memory at once."""
-        check_cycles(recordings)
-        sessions: dict[tuple[str, str], list[int]] = {}
-        for number, recording in enumerate(recordings):
-            sessions.setdefault((recording.robot.unit, recording.session), []).append(number)
-        figures, indexes, first, skipped = [], [], [], dict[str, int]()
-        for numbers in sessions.values():
-            windows = view.cut([recordings[number] for number in numbers])
+    def _measured(self, view: GradeView, drives: Sequence[DriveRecording]) -> _Measured:
+        """Drive by drive and session by session, so that few windows are in memory at once; the view's joint and ratio
+        are set to each drive's."""
+        sessions: dict[tuple[str, str, float], list[int]] = {}
+        for number, drive in enumerate(drives):
+            ratio = ratio_of(drive, self.ratio, self.ratios_)
+            if self.view == "code" and self.ratios_ and drive.said_ratio and ratio not in self.ratios_:
+                raise UsageError(
+                    f"{drive.session}, has ratio {ratio:g}, and the learned drives have "
+                    f"{names_of(f'{one:g}' for one in self.ratios_)}, by which their spectra differ; learn from drives "
+                    "of this ratio, or take view='profile', which measures each by its own"
+                )
+            sessions.setdefault((drive.name, drive.recording.session, ratio), []).append(number)
+        figures, named, first, skipped = [], [], [], dict[str, int]()
+        for (_, _, ratio), numbers in sessions.items():
+            drive = drives[numbers[0]]
+            view.set_params(joint=drive.joint, **({} if self.view == "code" else {"ratio": ratio}))
+            windows = view.cut([drives[number].recording for number in numbers])
             for reason, count in windows.skipped.items():
                 skipped[reason] = skipped.get(reason, 0) + count
-            indexes.append(windows.index)
+            named.append(windows.index)
             first.append(np.full(len(windows), numbers[0]))
             if len(windows):
+                _check_length(view, windows, drive)
                 figures.append(view.measure(windows))
         table = np.concatenate(figures) if figures else np.empty((0, 0))
-        return _Measured(table, Index.concatenate(indexes), np.concatenate(first), skipped)
+        index, recording = Index.concatenate(named), np.concatenate(first)
+        units, joints = (np.array([getattr(drives[n], of) for n in recording]) for of in ("unit", "joint"))
+        told = Index(**{**index.columns(), "unit": units.astype(np.str_), "joint": joints.astype(int)})
+        return _Measured(table, told, _in_order(index), recording, skipped)
 
-    def _errors(self, recordings: Sequence[Recording], errors_rad: Sequence[float] | np.ndarray | None) -> np.ndarray:
-        """(recording,) known static errors, the same for all recordings of a session."""
-        if errors_rad is None:
-            errors = np.array([_known_error(recording, axis_of(recording, self.joint)) for recording in recordings])
-        else:
-            errors = np.abs(np.asarray(errors_rad, float))
-            if errors.shape != (len(recordings),):
-                raise UsageError(f"one error for each of {len(recordings)} recordings is needed, got {errors.shape}")
-        of_session: dict[tuple[str, str], float] = {}
-        for recording, error in zip(recordings, errors.tolist(), strict=True):
-            if not np.isfinite(error):
-                raise _unknown(recording)
-            if of_session.setdefault((recording.robot.unit, recording.session), error) != error:
-                raise UsageError(
-                    f"recordings of {recording.robot.unit}, session {recording.session!r}, have several static errors; "
-                    "a drive has one in a session: call the sessions differently"
-                )
-        return errors
-
-    def _check_rows(self, measured: _Measured, recordings: Sequence[Recording], purpose: str) -> None:
-        units = names_of(recording.robot.unit for recording in recordings)
+    def _check_rows(
+        self, measured: _Measured, drives: Sequence[DriveRecording], purpose: str, healthy: bool = True
+    ) -> None:
+        names = names_of(drive.name for drive in drives)
         if not len(measured.index):
             why = ", ".join(f"{count} {reason}" for reason, count in measured.skipped.items()) or "none marked"
-            raise NotEnoughData(f"{purpose} ({units}; left out: {why})", needed=1, have=0, unit="whole cycles")
-        if self.baseline and not (measured.index.label == "normal").any():
-            raise NotEnoughData(f"{purpose} ({units})", needed=1, have=0, unit="healthy cycles, labelled normal")
+            raise NotEnoughData(f"{purpose} ({names}; left out: {why})", needed=1, have=0, unit="whole cycles")
+        if healthy and self.baseline and not (measured.index.label == "normal").any():
+            raise NotEnoughData(f"{purpose} ({names})", needed=1, have=0, unit="healthy cycles, labelled normal")
 
     def _fitted(self) -> None:
         if not hasattr(self, "view_"):
@@ -338,23 +373,19 @@ class TransmissionErrorGrader(ClassifierMixin, BaseEstimator):
         return hasattr(self, "view_")
 
 
-def _known_error(recording: Recording, joint: int) -> float:
-    """Static error that the recording tells, else the middle of the level that its condition names."""
-    errors = recording.truth.get("static_error_rad")
-    numbers = [each.number for each in recording.robot.joints]
-    place = numbers.index(joint)
-    if isinstance(errors, (list, tuple)) and len(errors) == len(numbers) and errors[place] is not None:
-        return abs(float(errors[place]))
-    stages = {cycle.condition.stage for cycle in recording.cycles} - {None} or {recording.condition.stage}
-    stage = stages.pop() if len(stages) == 1 else None
-    if stage is not None and 1 <= stage <= LEVELS:
-        return (stage - 0.5) * LEVEL_RAD
-    raise _unknown(recording)
+def _in_order(index: Index) -> Index:
+    """Rows count in the order in which they came, whatever the clocks of their recordings say."""
+    return Index(**{**index.columns(), "start_s": np.arange(len(index), dtype=float)})
 
 
-def _unknown(recording: Recording) -> InputError:
-    return InputError(
-        f"the static error of {recording.robot.unit}, session {recording.session!r}, is not known",
-        file=recording.source or None,
-        remedy='give errors_rad, truth["static_error_rad"], or a level 1 to 6 as the stage of its condition',
-    )
+def _check_length(view: GradeView, windows: Windows, drive: DriveRecording) -> None:
+    """Errors: `UsageError` for cycles so long that their samples do not reach the code view's spectrum."""
+    if not isinstance(view, CodeView):
+        return
+    longest = float(windows.index.cycle_s.max())
+    top_hz = float((view.vector or {}).get("top_hz", HarmonicDriveVector().top_hz))
+    if (needed := int(np.ceil(2 * top_hz * longest))) > view.length:
+        raise UsageError(
+            f"cycles of {drive.session}, last up to {longest:.4g} s, and {view.length} samples of each are too few for "
+            f"a spectrum up to {top_hz:g} Hz; learn with view_options={{'length': {needed}}} or more"
+        )

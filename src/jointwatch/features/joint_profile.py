@@ -25,9 +25,9 @@ class JointProfile(Features):
     Parameters
     ----------
     ratio : turns of the input for one of the output, of every joint.
-    groups : which families of figures, of `friction`, `shape`, `ripple`, `roughness`, `play` and `impacts`.
+    groups : which families of figures, of `friction`, `shape`, `ripple`, `roughness` and `play`.
 
-    Windows are whole cycles of the same motion, at least 20 samples a turn of the input at top speed. Features are
+    Windows are whole cycles of the same motion, at least 10 samples a turn of the input at top speed. Features are
     called `current/1 order 2 at 59% speed`. They are said to be of their torque or current channel, though the joint's
     position has its part in them. A joint that stands gives zeros.
 

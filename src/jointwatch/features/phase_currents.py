@@ -14,6 +14,7 @@ from jointwatch.signals.three_phase import harmonic_phasors, supply_frequency, s
 
 __all__ = ["PhaseCurrents"]
 
+_PHASE = "phase_"  # currents d, q and zero of a drive's own frame are no phases
 _SHARES = ("negative real", "negative imaginary", "zero real", "zero imaginary")
 
 
@@ -32,8 +33,8 @@ class PhaseCurrents(Features):
     harmonics : multiples of the supply frequency, from 2; each gives its strength against the fundamental, root mean
         square over the phases.
 
-    Windows hold three current channels of a joint and source that differ in their component (`phase_a`, `phase_b`,
-    `phase_c`); phases are taken in the order of these names and must follow each other so, else positive and
+    Windows hold three current channels of a joint and source whose components begin with `phase_` (`phase_a`,
+    `phase_b`, `phase_c`); phases are taken in the order of these names and must follow each other so, else positive and
     negative sequence change places. Features are called `current/1 positive`, `current/1 negative real` ... They are
     said to be of the first phase's channel, though all three have their part in them.
 
@@ -68,7 +69,7 @@ class PhaseCurrents(Features):
         if not motors:
             raise MissingChannel(
                 f"no joint has three phase currents among {', '.join(channels)}",
-                remedy="cut the windows with all three, and give Windows: arrays do not name their channels",
+                remedy="cut the windows with current/J:phase_a, :phase_b and :phase_c, and give Windows: arrays do not name their channels",
             )
         titles = ("positive", *_SHARES, *(f"harmonic {harmonic}" for harmonic in self.harmonics))
         return [(f"{channels[own[0]].partition(':')[0]} {title}", own[0]) for own in motors for title in titles]
@@ -105,6 +106,6 @@ def _motors(keys: tuple[str, ...]) -> list[list[int]]:
             channel = Channel.parse(key)
         except UsageError:
             continue  # an anonymous array's channel
-        if channel.quantity is Quantity.CURRENT and channel.component:
+        if channel.quantity is Quantity.CURRENT and channel.component.startswith(_PHASE):
             groups.setdefault(key.partition(":")[0], []).append((channel.component, place))
     return [[place for _, place in sorted(own)] for own in groups.values() if len(own) == 3]

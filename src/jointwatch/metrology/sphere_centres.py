@@ -24,7 +24,11 @@ _AFTER = ("after", "end", "last", "1")
 _UNIT = re.compile(r"[\s_]*[\[(]?(mm|cm|m|um|µm|inch|in)[\])]?$")
 _LARGEST_MM = 20_000.0  # a rod of that length is none; its centres are in micrometres
 _SMALLEST_MM = 2.0
-_LAYOUT = "give the columns run, state, sphere, x, y, z, centres in mm"
+_FARTHEST = 1e9  # no machine reaches as far from its origin, in whatever unit
+_LAYOUT = (
+    "give a row for every centre with the columns run, state, sphere, x, y, z, or one for every sphere with run, "
+    "sphere, x_before, y_before, z_before, x_after, y_after, z_after; centres in mm, which may be said as x_mm or x [mm]"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,10 +56,24 @@ class SphereCentres:
 
 
 @dataclass(frozen=True)
+class _Place:
+    """Data row from 1, and line of the file."""
+
+    path: Path
+    row: int
+    line: int
+
+    def error(self, problem: str, remedy: str, column: str | None = None) -> InputError:
+        return InputError(
+            f"{problem} (line {self.line} of the file)", file=self.path, row=self.row, channel=column, remedy=remedy
+        )
+
+
+@dataclass(frozen=True)
 class _Cells:
     """One centre as found in the file."""
 
-    row: int
+    place: _Place
     run: str
     state: str
     sphere: str
@@ -68,11 +86,11 @@ def read_centres(path: str | Path) -> SphereCentres:
     One row a centre: `run, state, sphere, x, y, z`, state before or after (or start / end, first / last, 0 / 1). Or
     one row a sphere: `run, sphere, x_before, y_before, z_before, x_after, y_after, z_after`. Units may stand in the
     header (`x_mm`, `x [mm]`), and must be mm. Without a column `run` the file holds one run. Lines that begin with #
-    before the header are comments.
+    are comments; a name that does stands in quotes.
 
-    Errors: `InputError` that names file, row, column and remedy: a missing, repeated or unreadable cell, a state or
-    unit that is unknown, a run without one of its states, spheres that differ between states or runs, fewer than
-    three spheres, coordinates that are not millimetres.
+    Errors: `InputError` that names file, row (and line of the file), column and remedy: a missing, repeated or
+    unreadable cell, a state or unit that is unknown, a run without one of its states, spheres that differ between
+    states or runs, fewer than three spheres, coordinates that are not millimetres.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -86,29 +104,37 @@ def read_centres(path: str | Path) -> SphereCentres:
     """
     path = Path(path)
     content, _ = read_text(path)
-    lines = [line for line in content.split("\n") if line.strip()]
+    numbered = [
+        (number, line)
+        for number, line in enumerate(content.split("\n"), 1)
+        if line.strip() and not line.lstrip().startswith("#")
+    ]
+    if not numbered:
+        raise EmptyInput("holds comments and no centres", file=path, remedy=_LAYOUT)
+    lines = [line for _, line in numbered]
     dialect = sniff(lines, header=True, delimiter=None)
     units = dialect.units or ("",) * len(dialect.names or ())
     names = [_plain(path, name, unit) for name, unit in zip(dialect.names or (), units, strict=False)]
-    rows = [split_line(line, dialect.delimiter) for line in lines[dialect.first_data_line :]]
+    rows = [(number, split_line(line, dialect.delimiter)) for number, line in numbered[dialect.first_data_line :]]
     if not rows:
-        raise EmptyInput("holds a header and no centres", file=path, remedy=_LAYOUT)
+        raise EmptyInput(
+            "holds a header and no centres; lines that begin with # are comments", file=path, remedy=_LAYOUT
+        )
     twice = [name for name, count in Counter(names).items() if count > 1 and name]
     if twice:
         raise CorruptInput(f"two columns are named {twice[0]!r}", file=path, channel=twice[0], remedy="rename one")
     columns = _columns(path, names)
     found: list[_Cells] = []
-    for number, cells in enumerate(rows, 1):
+    for row, (line_number, cells) in enumerate(rows, 1):
+        place = _Place(path, row, line_number)
         while len(cells) > len(names) and not cells[-1]:
             cells = cells[:-1]
         if len(cells) != len(names):
-            raise CorruptInput(
+            raise place.error(
                 f"{len(cells)} values where the header names {len(names)} columns",
-                file=path,
-                row=number,
-                remedy="complete the row; decimal commas need ; between columns",
+                "complete the row; decimal commas need ; between columns",
             )
-        found += _centres(path, number, dict(zip(names, cells, strict=True)), columns, dialect.delimiter)
+        found += _centres(place, dict(zip(names, cells, strict=True)), columns, dialect.delimiter)
     return _arranged(path, found)
 
 
@@ -117,7 +143,8 @@ def write_centres(path: str | Path, centres: SphereCentres, *, comment: str = ""
     with Path(path).open("w", encoding="utf-8", newline="") as file:
         if comment:
             file.writelines(f"# {line}\n" for line in comment.splitlines())
-        table = csv.writer(file, lineterminator="\n")
+        hashes = any(run.lstrip().startswith("#") for run in centres.runs)
+        table = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL if hashes else csv.QUOTE_MINIMAL)
         table.writerow(["run", "state", "sphere", "x_mm", "y_mm", "z_mm"])
         for r, run in enumerate(centres.runs):
             for state, centre in (("before", centres.before_mm[r]), ("after", centres.after_mm[r])):
@@ -156,41 +183,39 @@ def _columns(path: Path, names: list[str]) -> dict[str, str]:
     return columns
 
 
-def _centres(path: Path, row: int, cells: dict[str, str], columns: dict[str, str], delimiter: str) -> list[_Cells]:
+def _centres(place: _Place, cells: dict[str, str], columns: dict[str, str], delimiter: str) -> list[_Cells]:
     """The one or two centres of a row."""
-    run = _label(path, row, cells, columns["run"]) if "run" in columns else "1"
-    sphere = _label(path, row, cells, columns["sphere"])
+    run = _label(place, cells, columns["run"]) if "run" in columns else "1"
+    sphere = _label(place, cells, columns["sphere"])
 
     def centre(end: str) -> tuple[float, float, float]:
-        x, y, z = (_number(path, row, f"{axis}{end}", cells[f"{axis}{end}"], delimiter) for axis in "xyz")
+        x, y, z = (_number(place, f"{axis}{end}", cells[f"{axis}{end}"], delimiter) for axis in "xyz")
         return x, y, z
 
     if "state" not in columns:
-        return [_Cells(row, run, state, sphere, centre(f"_{state}")) for state in ("before", "after")]
-    said = _label(path, row, cells, columns["state"])
+        return [_Cells(place, run, state, sphere, centre(f"_{state}")) for state in ("before", "after")]
+    said = _label(place, cells, columns["state"])
     state = "before" if said.lower() in _BEFORE else "after" if said.lower() in _AFTER else ""
     if not state:
-        raise InputError(
-            f"unknown state {said!r}", file=path, row=row, channel=columns["state"], remedy="write before or after"
-        )
-    return [_Cells(row, run, state, sphere, centre(""))]
+        raise place.error(f"unknown state {said!r}", "write before or after", columns["state"])
+    return [_Cells(place, run, state, sphere, centre(""))]
 
 
-def _label(path: Path, row: int, cells: dict[str, str], name: str) -> str:
+def _label(place: _Place, cells: dict[str, str], name: str) -> str:
     if not cells[name]:
-        raise InputError("the cell is empty", file=path, row=row, channel=name, remedy="fill it in")
+        raise place.error("the cell is empty", "fill it in", name)
     return cells[name]
 
 
-def _number(path: Path, row: int, name: str, cell: str, delimiter: str) -> float:
+def _number(place: _Place, name: str, cell: str, delimiter: str) -> float:
     text = cell if delimiter == "," else cell.replace(",", ".")
     try:
         value = float(text)
     except ValueError:
         what = "the cell is empty" if not cell else f"{cell[:40]!r} is no number"
-        raise InputError(what, file=path, row=row, channel=name, remedy="write the coordinate in mm") from None
-    if not np.isfinite(value):
-        raise InputError(f"{cell!r} is no coordinate", file=path, row=row, channel=name, remedy="measure it again")
+        raise place.error(what, "write the coordinate in mm", name) from None
+    if not abs(value) <= _FARTHEST:
+        raise place.error(f"{cell!r} is no coordinate", "measure it again", name)
     return value
 
 
@@ -200,11 +225,11 @@ def _arranged(path: Path, found: list[_Cells]) -> SphereCentres:
     for cells in found:
         key = (cells.run, cells.state, cells.sphere)
         if key in places:
-            raise InputError(
-                f"sphere {cells.sphere} {cells.state} run {cells.run} stands in row {places[key].row} already",
-                file=path,
-                row=cells.row,
-                remedy="keep one of them, or number the runs",
+            other = places[key].place
+            raise cells.place.error(
+                f"sphere {cells.sphere} {cells.state} run {cells.run} stands in row {other.row} already, line "
+                f"{other.line}; again",
+                "keep one of them, or number the runs",
             )
         places[key] = cells
     runs = tuple(dict.fromkeys(cells.run for cells in found))

@@ -147,7 +147,8 @@ def measure_static_error(
         there alone every run must turn about it in the sense of the sign of `turns`.
 
     Errors: `UsageError` for a ratio or turns that ask for no angle, or an angle that needs a direction; `InputError`
-    naming the run whose spheres moved against one another, or that turned a degree more or less than it should.
+    naming the run whose spheres moved against one another, that did not turn, or that turned a degree more or less than
+    it should.
 
     >>> import numpy as np
     >>> from jointwatch.metrology.sphere_centres import SphereCentres
@@ -172,6 +173,8 @@ def measure_static_error(
     rotations = [_fitted(centres, r, noise_mm, direction) for r in range(len(centres.runs))]
     if not noise_mm:
         rotations = _pooled(rotations)
+    if not alike and theory > 2 * _GROSS_RAD:
+        _require_turned(rotations, centres, theory)
     if direction is None and theory > 2 * _GROSS_RAD:
         sense = common_axis(rotations)
         rotations = [_towards(turn, sense) for turn in rotations]
@@ -261,6 +264,17 @@ def _fitted(
         raise InputError(
             f"run {centres.runs[run]}: {error.problem}", file=centres.source or None, remedy=error.remedy
         ) from None
+
+
+def _require_turned(rotations: Sequence[Rotation], centres: SphereCentres, theory: float) -> None:
+    for turn, run in zip(rotations, centres.runs, strict=True):
+        if abs(turn.angle_rad) < _GROSS_RAD:
+            raise InputError(
+                f"run {run}: the output did not turn, {np.degrees(turn.angle_rad):.3f} deg instead of "
+                f"{np.degrees(theory):g} deg",
+                file=centres.source or None,
+                remedy="give the centres of before and after the turn, not the same ones twice",
+            )
 
 
 def _pooled(rotations: Sequence[Rotation]) -> list[Rotation]:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Self
 
 import numpy as np
+from scipy.special import log_ndtr, ndtri_exp
 from scipy.stats import chi2, kendalltau, norm
 from scipy.stats import t as student
 from sklearn.base import BaseEstimator
@@ -17,15 +18,16 @@ from jointwatch.core.levels import LEVEL_RAD
 
 __all__ = ["Answer", "Reading", "WearForecast", "WearState", "WearTrend"]
 
-_POWERS = np.concatenate([[1.0], np.arange(1.25, 4.01, 0.25)])  # the first is the straight line
+_POWERS = np.arange(1.25, 4.01, 0.25)  # beside the straight line
+_SLOWING = np.array([0.5, 0.75])
 _STRAIGHT = 0.3  # prior probability of the straight line; all other powers share the rest
-_PRIOR = np.log(np.append(_STRAIGHT, np.full(len(_POWERS) - 1, (1 - _STRAIGHT) / (len(_POWERS) - 1))))
 _PRIOR_READINGS = 4.0  # weight of "the stated uncertainties are right" against the scatter found
 _QUANTILES = np.array([0.025, 0.1, 0.5, 0.9, 0.975])
 _SURELY = 0.9
 _SET_ASIDE = 0.01  # chance that a history without a stray reading loses one
 _MOST_SET_ASIDE = 0.1
 _SAME_WAY = 2.0
+_LEAST_DRAWS = 100  # for the quantiles of 95 %
 _FURTHER = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
 
 
@@ -47,14 +49,20 @@ class Reading:
     uncertainty_rad: float
 
     @classmethod
-    def of_interval(
-        cls, time_days: float, error_rad: float, low_rad: float, high_rad: float, *, level: float = 0.95
-    ) -> Self:
+    def of_interval(cls, time_days: float, error_rad: float, low_rad: float, high_rad: float, *, level: float) -> Self:
         """A reading whose uncertainty is given as an interval, taken for a normal one.
 
-        >>> round(Reading.of_interval(0.0, 1e-4, 1e-4 - 1.96e-5, 1e-4 + 1.96e-5).uncertainty_rad, 8)
+        Parameters
+        ----------
+        level : coverage of the interval, as whoever made it says; `coverage` of `Grades`.
+
+        Errors: `UsageError` for a level that is not between 0 and 1.
+
+        >>> round(Reading.of_interval(0.0, 1e-4, 1e-4 - 1.96e-5, 1e-4 + 1.96e-5, level=0.95).uncertainty_rad, 8)
         1e-05
         """
+        if not 0 < level < 1:
+            raise UsageError(f"the level of an interval lies between 0 and 1, got {level}")
         return cls(time_days, error_rad, float((high_rad - low_rad) / (2 * norm.ppf((1 + level) / 2))))
 
 
@@ -76,7 +84,7 @@ class WearForecast:
     now_days : time of the last reading. now_rad : (3,) 2.5 %, 50 % and 97.5 % of the error then.
     probability_above : that the error is above the limit now.
     rate_rad_per_day : (3,) the same quantiles of the present rate of growth, taken to be positive.
-    accelerating : probability of the power law against the straight line. power : its median over both.
+    accelerating : probability that wear accelerates, of a power above 1. power : its median.
     date_days : median of the time at which the limit is reached. date_80, date_95 : its intervals.
     not_before_days : it is later with 95 %.
     weeks_needed : further weeks of readings at the same pace until something can be said; NaN if none would do.
@@ -128,10 +136,11 @@ class WearTrend(BaseEstimator):
     error = a + c x^p, x the share of the time since the first reading, c > 0; p = 1, the straight line, has 0.3 of the
     prior and powers to 4 share the rest, so that which of them the readings favour, and how little they may say about
     it, is in the interval. The stated uncertainties set the weights; their common size is learned from the scatter.
-    Wear that slows down is taken for straight, which errs to the early side; one that sets in, or stops, between
-    readings is no power law, and the interval does not hold it. Readings are taken for independent. In simulation the
-    intervals hold the date as often as stated but for slight acceleration, p = 1.5, seen for less than half of the
-    way: the 80 % interval holds it in about 73 of 100 histories there, the 95 % interval in 90.
+    Wear that slows down is taken for straight, which errs to the early side, unless `slowing` lets powers down to 0.5
+    share the prior, at the price of wider intervals; one that sets in, or stops, between readings is no power law, and
+    the interval does not hold it. Readings are taken for independent. In simulation the intervals hold the date as
+    often as stated but for slight acceleration, p = 1.5, seen for less than half of the way: the 80 % interval holds it
+    in about 73 of 100 histories there, the 95 % interval in 90.
 
     Parameters
     ----------
@@ -140,10 +149,13 @@ class WearTrend(BaseEstimator):
     min_readings : below it no trend is looked for.
     notice_days : a history without a trend is called so only if it excludes the limit for as long.
     horizon_days : from the last reading; later dates are infinite.
-    common_rad : standard uncertainty that all readings of the drive share, which no scatter shows.
+    common_rad : standard uncertainty that all readings of the drive share, which no scatter shows. Of grades it is most
+        of what they state (`prognosis.readings`); without it the date's interval is far too narrow.
+    slowing : whether wear may slow down.
     draws, seed : of the sampling.
 
-    Errors: `UsageError` for readings that are not finite, not in order of time or without uncertainty.
+    Errors: `UsageError` for readings that are not finite, not in order of time or without uncertainty, or an argument
+    out of range.
 
     Source: H. B. Mann, *Nonparametric tests against trend*, Econometrica 13, 1945; marginal likelihoods of linear
     models: A. O'Hagan, J. Forster, *Kendall's Advanced Theory of Statistics 2B*, 2004.
@@ -171,6 +183,7 @@ class WearTrend(BaseEstimator):
         notice_days: float = 28.0,
         horizon_days: float = 3650.0,
         common_rad: float = 0.0,
+        slowing: bool = False,
         draws: int = 4000,
         seed: int = 0,
     ) -> None:
@@ -180,6 +193,7 @@ class WearTrend(BaseEstimator):
         self.notice_days = notice_days
         self.horizon_days = horizon_days
         self.common_rad = common_rad
+        self.slowing = slowing
         self.draws = draws
         self.seed = seed
 
@@ -197,7 +211,7 @@ class WearTrend(BaseEstimator):
         time, error, spread = self._checked(readings)
         if len(time) < self.min_readings or time[-1] == time[0]:
             return self._too_few(time, error, spread)
-        kept = _kept(time, error, spread)
+        kept = _kept(time, error, spread, self._powers)
         aside = tuple(int(i) for i in np.flatnonzero(~kept))
         p_value = _mann_kendall(time[kept], error[kept])
         span, now = float(time[-1] - time[0]), float(time[-1])
@@ -240,9 +254,15 @@ class WearTrend(BaseEstimator):
             grid,
             np.quantile(draws.at((grid - time[0]) / span), _QUANTILES, axis=0),
         )
-        return _with_sentence(forecast, self.limit_rad)
+        return _with_sentence(forecast, self.limit_rad, _mann_kendall(time[kept], -error[kept]) < self.alpha)
+
+    @property
+    def _powers(self) -> np.ndarray:
+        """That the prior allows, the straight line first."""
+        return np.concatenate([[1.0], _POWERS, _SLOWING if self.slowing else []])
 
     def _checked(self, readings: Sequence[Reading]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        self._check_arguments()
         if not readings:
             raise UsageError("a wear trend needs at least one reading")
         time, error, spread = np.array([(r.time_days, r.error_rad, r.uncertainty_rad) for r in readings], float).T
@@ -252,6 +272,19 @@ class WearTrend(BaseEstimator):
         if (np.diff(time) < 0).any():
             raise UsageError(f"reading {int(np.argmax(np.diff(time) < 0)) + 2} is earlier than the one before it")
         return time, error, spread
+
+    def _check_arguments(self) -> None:
+        for name, good, what in (
+            ("limit_rad", 0 < self.limit_rad < np.inf, "a finite number above 0"),
+            ("alpha", 0 < self.alpha < 1, "between 0 and 1"),
+            ("min_readings", self.min_readings >= 3 and self.min_readings == int(self.min_readings), "whole, from 3"),
+            ("notice_days", 0 <= self.notice_days < np.inf, "a finite number from 0"),
+            ("horizon_days", self.horizon_days > 0, "above 0"),
+            ("common_rad", 0 <= self.common_rad < np.inf, "a finite number from 0"),
+            ("draws", self.draws >= _LEAST_DRAWS and self.draws == int(self.draws), f"whole, from {_LEAST_DRAWS}"),
+        ):
+            if not good:
+                raise UsageError(f"{name} is {what}, got {getattr(self, name)}")
 
     def _too_few(self, time: np.ndarray, error: np.ndarray, spread: np.ndarray) -> WearForecast:
         """Fewer readings than a trend needs: only an error that is clearly above the limit can be said."""
@@ -281,24 +314,24 @@ class WearTrend(BaseEstimator):
             np.zeros(0),
             np.zeros((len(_QUANTILES), 0)),
         )
-        return _with_sentence(forecast, self.limit_rad)
+        return _with_sentence(forecast, self.limit_rad, False)
 
     def _sampled(self, share: np.ndarray, error: np.ndarray, spread: np.ndarray) -> _Draws:
         """Draws from the posterior: power by evidence, size of the noise, then growth and start."""
-        fit = _Fit(share, error, spread)
+        fit = _Fit(share, error, spread, self._powers)
         rng = np.random.default_rng(self.seed)
         weight = np.exp(fit.evidence - fit.evidence.max())
         weight /= weight.sum()
-        chosen = rng.choice(len(_POWERS), size=self.draws, p=weight)
+        chosen = rng.choice(len(fit.power), size=self.draws, p=weight)
         upper, noise, level, common = rng.random((4, self.draws))
         sigma = np.sqrt(fit.squares[chosen] / chi2.ppf(noise, fit.freedom))
         deviation = sigma / np.sqrt(fit.inertia[chosen])
         # the normal law cut off at no growth, drawn from its upper tail, which never underflows
-        growth = fit.growth[chosen] + deviation * norm.isf(upper * norm.cdf(fit.growth[chosen] / deviation))
+        growth = fit.growth[chosen] + deviation * -ndtri_exp(np.log(upper) + log_ndtr(fit.growth[chosen] / deviation))
         middle = fit.mean + sigma * norm.ppf(level) / np.sqrt(fit.weight) + self.common_rad * norm.ppf(common)
         start = middle - growth * fit.centre[chosen]
         growth = np.maximum(growth, np.finfo(float).tiny)
-        return _Draws(start, growth, _POWERS[chosen], float(weight[1:].sum()))
+        return _Draws(start, growth, fit.power[chosen], float(weight[fit.power > 1].sum()))
 
     def _weeks_needed(self, time: np.ndarray, error: np.ndarray, spread: np.ndarray) -> float:
         """Weeks until readings as so far, if the error stays as it is, exclude the limit for the time of notice.
@@ -327,9 +360,10 @@ class WearTrend(BaseEstimator):
 class _Fit:
     """Weighted least squares of every power at once, and how well each explains the readings."""
 
-    def __init__(self, share: np.ndarray, error: np.ndarray, spread: np.ndarray) -> None:
+    def __init__(self, share: np.ndarray, error: np.ndarray, spread: np.ndarray, power: np.ndarray) -> None:
         weight = 1 / spread**2
-        x = share ** _POWERS[:, None]
+        self.power = power
+        x = share ** power[:, None]
         self.weight = float(weight.sum())
         self.mean = float(weight @ error) / self.weight
         self.centre = x @ weight / self.weight
@@ -342,10 +376,12 @@ class _Fit:
         self.freedom = _PRIOR_READINGS + len(share) - 2
         self.squares = _PRIOR_READINGS + self.rest
         grows = student.logcdf(self.growth * np.sqrt(self.inertia * self.freedom / self.squares), self.freedom)
-        self.evidence = _PRIOR - np.log(self.inertia) / 2 - self.freedom / 2 * np.log(self.squares) + grows
+        others = np.full(len(power) - 1, (1 - _STRAIGHT) / (len(power) - 1))
+        prior = np.log(np.append(_STRAIGHT, others))
+        self.evidence = prior - np.log(self.inertia) / 2 - self.freedom / 2 * np.log(self.squares) + grows
 
 
-def _kept(time: np.ndarray, error: np.ndarray, spread: np.ndarray) -> np.ndarray:
+def _kept(time: np.ndarray, error: np.ndarray, spread: np.ndarray, powers: np.ndarray) -> np.ndarray:
     """(reading,) bool: off for strays by the largest studentised residual, one at a time, at most a tenth.
 
     The last reading stays, and one that the next confirms by deviating the same way: sudden wear is no stray.
@@ -353,7 +389,7 @@ def _kept(time: np.ndarray, error: np.ndarray, spread: np.ndarray) -> np.ndarray
     kept = np.ones(len(time), bool)
     for _ in range(int(_MOST_SET_ASIDE * len(time))):
         at = np.flatnonzero(kept)
-        fit = _Fit((time[at] - time[0]) / (time[-1] - time[0]), error[at], spread[at])
+        fit = _Fit((time[at] - time[0]) / (time[-1] - time[0]), error[at], spread[at], powers)
         best = int(fit.evidence.argmax())
         scaled = fit.residual[best] / spread[at] / np.sqrt(np.maximum(1 - fit.leverage[best], 1e-9))
         others = fit.squares[best] - scaled**2
@@ -375,8 +411,11 @@ def _mann_kendall(time: np.ndarray, error: np.ndarray) -> float:
     return p if np.isfinite(p) else 1.0
 
 
-def _with_sentence(forecast: WearForecast, limit_rad: float) -> WearForecast:
-    return replace(forecast, sentence=_sentence(forecast, limit_rad))
+def _with_sentence(forecast: WearForecast, limit_rad: float, falls: bool) -> WearForecast:
+    sentence = _sentence(forecast, limit_rad)
+    if falls:
+        sentence += " The readings fall, which wear does not: was the drive serviced, or load or measurement changed?"
+    return replace(forecast, sentence=sentence)
 
 
 def _sentence(found: WearForecast, limit_rad: float) -> str:
@@ -388,7 +427,8 @@ def _sentence(found: WearForecast, limit_rad: float) -> str:
             f"95 % {low:.3f} to {high:.3f} deg."
         )
     if found.answer is Answer.DATE:
-        surely = "accelerating" if found.accelerating > _SURELY else "even" if found.accelerating < 1 - _SURELY else ""
+        steady = "even" if found.power >= 1 else "slowing"
+        surely = "accelerating" if found.accelerating > _SURELY else steady if found.accelerating < 1 - _SURELY else ""
         return (
             f"The error grows ({surely or 'perhaps accelerating'}, p = {found.p_value:.2g}) and reaches {limit} "
             f"{_when(found, found.date_days)}; 80 %: {_between(found, found.date_80)}, "
@@ -413,6 +453,10 @@ def _when(found: WearForecast, date: float) -> str:
 
 def _between(found: WearForecast, ends: tuple[float, float]) -> str:
     low, high = (_when(found, end) for end in ends)
-    if low.startswith("in ") and high.startswith("in "):
-        return f"{low.removesuffix(' days')} to {high.removeprefix('in ')}"
-    return f"{low} to {high}" if low != high else low
+    if low == high:
+        return low
+    if high == "beyond the horizon":
+        return f"{low} or later"
+    if low == "now":
+        return high.replace("in ", "within ")
+    return f"{low.removesuffix(' days')} to {high.removeprefix('in ')}"

@@ -8,16 +8,15 @@ from itertools import pairwise
 from typing import Final
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from numpy.polynomial import legendre
 from scipy.ndimage import uniform_filter1d
-from scipy.signal import butter, sosfiltfilt
 
 from jointwatch.core.errors import UsageError
 
-__all__ = ["GROUPS", "figure_names", "joint_profile"]
+__all__ = ["GROUPS", "figure_names", "joint_profile", "strokes"]
 
-GROUPS: Final = ("friction", "shape", "ripple", "roughness", "play", "impacts")
+GROUPS: Final = ("friction", "shape", "ripple", "roughness", "play")
 """Families of figures, in their order."""
 
 _DEGREE = 8  # of the polynomials in the angle
@@ -31,8 +30,6 @@ _PER_TURN = 40  # points that a turn of the input is averaged over
 _REACH = 0.94  # of the largest angle from the centre, where both directions are at speed
 _NEAR = 0.08  # of the half stroke: what play changes lies that near to where the load turns round
 _PLAY = (0.08, 0.16, 0.32)  # of the half stroke on either side of the turning load
-_ZONES = (0.0, 0.08, 0.16, 0.32, 0.6, 0.94)  # of the half stroke, zones of the impacts
-_IMPACTS = ((1.5, 2.5), (2.5, 4.0), (4.0, 6.5), (6.5, 12.0))  # of the wave's frequency at top speed
 _FLOOR = 1e-6  # share of the effort's mean square that is told apart
 
 
@@ -82,7 +79,6 @@ def figure_names(group: str) -> list[str]:
             "ripple without load",
             "ripple at high load",
         ],
-        "impacts": [f"{a:g}-{b:g} waves, zone {z + 1}" for a, b in _IMPACTS for z in range(len(_ZONES) - 1)],
     }
     if group not in names:
         raise UsageError(f"no family of figures {group}; there are {', '.join(GROUPS)}")
@@ -105,7 +101,7 @@ def joint_profile(
     Parameters
     ----------
     effort : motor torque or current, any unit; position_rad : angle of the joint (output side). Whole cycles with the
-        same motion; at least 20 samples a turn of the input at top speed.
+        same motion; at least 10 samples a turn of the input at top speed, or its higher orders fold back.
     ratio : turns of the input for one of the output.
     groups : the families that are wanted.
 
@@ -116,10 +112,9 @@ def joint_profile(
     - `shape`: what the load over the angle has beside a constant, sine and cosine (gravity), as shares of gravity;
     - `ripple`: logarithm of the mean square of each order by band of speed;
     - `roughness`: logarithm of the mean square of what friction and load leave, all, and slow parts by band of speed;
-    - `play`: around the angle where the load turns round;
-    - `impacts`: logarithm of the mean square above the wave's own frequency, by how far the load is from turning round.
+    - `play`: around the angle where the load turns round.
 
-    Windows in which the joint goes through less than two turns of its input give zeros.
+    Windows in which the joint does not go both ways by two turns of its input or more give zeros: see `strokes`.
 
     Errors: `UsageError` for arrays of different shape, a ratio that is not above 0, or an unknown family.
 
@@ -140,10 +135,9 @@ def joint_profile(
     if not ratio > 0:
         raise UsageError(f"a ratio is turns of the input for one of the output, above 0; got {ratio:g}")
     found = {name: np.zeros((len(effort), len(figure_names(name)))) for name in groups}
-    turn_rad = 2 * np.pi / ratio
     for row in range(len(effort)):
-        motion = _motion(position[row])
-        if motion is None or motion.half_rad < turn_rad:
+        motion = _motion(position[row], ratio)
+        if motion is None:
             continue
         for group, figures in _figures(effort[row], motion, ratio, groups).items():
             found[group][row] = figures
@@ -152,7 +146,6 @@ def joint_profile(
 
 def _figures(effort: np.ndarray, motion: _Motion, ratio: float, groups: Sequence[str]) -> dict[str, np.ndarray]:
     """What is wanted of one window."""
-    turn_rad = 2 * np.pi / ratio
     floor = _FLOOR * max(float(np.mean(effort**2)), 1e-300)
     found = {}
     if {"friction", "shape", "roughness"} & set(groups):
@@ -160,10 +153,8 @@ def _figures(effort: np.ndarray, motion: _Motion, ratio: float, groups: Sequence
         found["roughness"] = _roughness(rest, motion, floor)
     if "ripple" in groups:
         found["ripple"] = _ripple(effort, motion, ratio, floor)
-    if {"play", "impacts"} & set(groups):
-        crossing, found["play"] = _play(effort, motion, turn_rad, floor)
-    if "impacts" in groups:
-        found["impacts"] = _impacts(effort, motion, turn_rad, crossing, floor)
+    if "play" in groups:
+        found["play"] = _play(effort, motion, 2 * np.pi / ratio, floor)
     return {group: found[group] for group in groups}
 
 
@@ -171,8 +162,18 @@ def _bands(edges: tuple[float, ...] | np.ndarray) -> list[tuple[float, float]]:
     return list(pairwise(edges))
 
 
-def _motion(position: np.ndarray) -> _Motion | None:
-    """None where nothing moves."""
+def strokes(position_rad: Float[np.ndarray, "window time"], ratio: float) -> Bool[np.ndarray, " window"]:
+    """Whether the joint went both ways through two turns of its input or more, so that it has a profile.
+
+    >>> phase = np.linspace(0, 2 * np.pi, 1000)
+    >>> strokes(np.stack([0.5 * np.sin(phase), 0.01 * np.sin(phase), phase]), 100.0).tolist()
+    [True, False, False]
+    """
+    return np.array([_motion(np.asarray(row, np.float64), ratio) is not None for row in position_rad], bool)
+
+
+def _motion(position: np.ndarray, ratio: float) -> _Motion | None:
+    """None where the joint does not go to and fro by two turns of its input."""
     width = max(3, len(position) // 400 | 1)
     angle = uniform_filter1d(position, width)
     velocity = uniform_filter1d(np.gradient(angle), 2 * width + 1)
@@ -185,6 +186,8 @@ def _motion(position: np.ndarray) -> _Motion | None:
     end = max(1, int(_END * len(position)))
     moving[:end] = moving[-end:] = False
     low, high = float(angle.min()), float(angle.max())
+    if (high - low) / 2 < 2 * np.pi / ratio:
+        return None
     if not ((speed > 0) & moving).any() or not ((speed < 0) & moving).any():
         return None
     return _Motion(angle, speed, acceleration, moving, (low + high) / 2, (high - low) / 2)
@@ -246,8 +249,8 @@ def _roughness(rest: np.ndarray, motion: _Motion, floor: float) -> np.ndarray:
     return np.log(np.array(figures) + floor)
 
 
-def _play(effort: np.ndarray, motion: _Motion, turn_rad: float, floor: float) -> tuple[float, np.ndarray]:
-    """(share of the half stroke at which the load turns round, figures of the profiles averaged over whole turns)."""
+def _play(effort: np.ndarray, motion: _Motion, turn_rad: float, floor: float) -> np.ndarray:
+    """Figures of the profiles averaged over whole turns, around the angle at which the load turns round."""
     span = _REACH * motion.half_rad
     grid = motion.centre_rad + np.arange(-span, span, turn_rad / _PER_TURN)
     passes = []
@@ -257,7 +260,7 @@ def _play(effort: np.ndarray, motion: _Motion, turn_rad: float, floor: float) ->
         passes.append(np.interp(grid, motion.angle_rad[order], effort[order]))
     inner = slice(2 * _PER_TURN, len(grid) - 2 * _PER_TURN)
     if inner.stop - inner.start < _PER_TURN:
-        return 0.0, np.zeros(len(figure_names("play")))
+        return np.zeros(len(figure_names("play")))
     up, down = (_over_turns(_over_turns(each)) for each in passes)
     load, friction = ((up + down) / 2)[inner], ((up - down) / 2)[inner]
     swing = np.mean([_over_turns(each**2) - _over_turns(each) ** 2 for each in passes], axis=0)[inner]
@@ -280,23 +283,7 @@ def _play(effort: np.ndarray, motion: _Motion, turn_rad: float, floor: float) ->
     levels = [idle, _mean(friction, middle), _mean(friction, far)]
     idle, half, full = (float(np.log(max(level, 1e-3 * size))) for level in levels)
     ripple = [float(np.log(max(_mean(swing, where), 0.0) + floor)) for where in (np.abs(away) < _PLAY[0], far)]
-    return crossing, np.array([*steps, *slopes, idle, np.log(max(per_load, 1e-4)), half, full, *ripple])
-
-
-def _impacts(effort: np.ndarray, motion: _Motion, turn_rad: float, crossing: float, floor: float) -> np.ndarray:
-    """Mean square in bands above the wave's frequency at top speed, zone by zone from where the load turns round."""
-    steps = np.abs(np.diff(motion.angle_rad))
-    wave = 2 * float(np.quantile(steps, 0.95)) / turn_rad  # cycles a sample
-    away = np.abs(motion.share - crossing)
-    figures = []
-    for low, high in _IMPACTS:
-        if 2 * high * wave >= 1:
-            figures += [0.0] * (len(_ZONES) - 1)
-            continue
-        power = sosfiltfilt(butter(4, (2 * low * wave, 2 * high * wave), "band", output="sos"), effort) ** 2
-        for near, far in _bands(_ZONES):
-            figures.append(np.log(_mean(power, motion.moving & (away >= near) & (away < far)) + floor))
-    return np.array(figures)
+    return np.array([*steps, *slopes, idle, np.log(max(per_load, 1e-4)), half, full, *ripple])
 
 
 def _over_turns(values: np.ndarray) -> np.ndarray:

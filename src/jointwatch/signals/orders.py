@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Bool, Complex, Float
+from numpy.lib.stride_tricks import sliding_window_view
 from scipy.interpolate import make_interp_spline
 from scipy.stats import f as f_distribution
 from scipy.stats import rankdata
@@ -212,18 +213,23 @@ class SharedOrders:
 
 
 def shared_orders(
-    strength: Float[np.ndarray, "stretch order"], rng: np.random.Generator, *, level: float = 0.05, draws: int = 2000
+    strength: Float[np.ndarray, "stretch *kind order"],
+    rng: np.random.Generator,
+    *,
+    level: float = 0.05,
+    draws: int = 2000,
 ) -> SharedOrders:
     """Fisher's combination of ranks, against the same spectra each slid along the orders by a place of its own.
 
-    Only ranks within a stretch count, so one stretch can never decide alone. Sliding keeps all that a stretch has, its
+    Only ranks within a spectrum count, so one stretch can never decide alone. Sliding keeps all that a stretch has, its
     lines and the width of them, and breaks only what is asked about: that they fall on the same orders. It takes for
     granted that a line is as likely anywhere in a spectrum, so the background must be divided out before; a rotation
     test as of permutations (Phipson and Smyth 2010 for the count of the observed one).
 
     Parameters
     ----------
-    strength : higher = stronger, background divided out; at even steps of the order. At least two stretches.
+    strength : higher = stronger, background divided out; at even steps of the order. At least two stretches. Spectra of
+        several kinds of one stretch are slid together, as they are not independent.
 
     Errors: `UsageError` for fewer than two stretches.
 
@@ -235,24 +241,20 @@ def shared_orders(
     >>> int(found.statistic.argmax()), bool(found.p_search[120] < 0.01), int((found.p_search < 0.05).sum())
     (120, True, 1)
     """
-    stretches, orders = strength.shape
+    stretches, orders = len(strength), strength.shape[-1]
     if stretches < 2:
         raise UsageError(f"orders are shared by at least two stretches, there are {stretches}")
-    share = rankdata(-strength, method="max", axis=1) / orders
-    own = -np.log(share)
+    share = rankdata(-strength, method="max", axis=-1) / orders
+    own = -np.log(share).reshape(stretches, -1, orders).sum(axis=1)
     statistic = own.sum(axis=0)
-    places = np.arange(orders)
-    highest, passed = np.empty(draws), np.zeros(orders)
-    ascending = np.argsort(statistic)
-    for i in range(draws):
-        slid = own[0].copy()
-        for row, offset in zip(own[1:], rng.integers(orders, size=stretches - 1), strict=True):
-            slid += row[(places + offset) % orders]
-        highest[i] = slid.max()
-        below = np.searchsorted(np.sort(slid), statistic[ascending] - 1e-9)
-        passed[ascending] += (orders - below) / orders
-    search = (1 + (highest[:, None] >= statistic - 1e-9).sum(axis=0)) / (1 + draws)
-    single = (1 / orders + passed) / (1 / orders + draws)
+    slid = np.tile(own[0], (draws, 1))
+    offsets = rng.integers(orders, size=(draws, stretches - 1))
+    for row, offset in zip(own[1:], offsets.T, strict=True):
+        slid += sliding_window_view(np.tile(row, 2), orders)[offset]
+    highest = np.sort(slid.max(axis=1))
+    passed = 1 - np.searchsorted(np.sort(slid, axis=None), statistic - 1e-9) / slid.size
+    search = (1 + draws - np.searchsorted(highest, statistic - 1e-9)) / (1 + draws)
+    single = (1 / orders + draws * passed) / (1 / orders + draws)
     return SharedOrders(statistic, single, search, float(np.quantile(highest, 1 - level)))
 
 

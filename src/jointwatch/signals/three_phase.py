@@ -1,4 +1,4 @@
-"""Three-phase quantities: space vectors, phasors at the supply frequency and its multiples, symmetrical components."""
+"""Three-phase quantities: phasors at the supply frequency and its multiples, symmetrical components."""
 
 from __future__ import annotations
 
@@ -9,40 +9,10 @@ from jaxtyping import Complex, Float
 
 from jointwatch.core.errors import UsageError
 
-__all__ = ["clarke", "harmonic_phasors", "park", "supply_frequency", "symmetrical_components"]
+__all__ = ["harmonic_phasors", "supply_frequency", "symmetrical_components"]
 
 _TURN = np.exp(2j * np.pi / 3)
 _SEQUENCES = np.array([[1, 1, 1], [1, _TURN, _TURN**2], [1, _TURN**2, _TURN]]) / 3
-_CLARKE = np.array(
-    [[2 / 3, -1 / 3, -1 / 3], [0, 1 / np.sqrt(3), -1 / np.sqrt(3)], [1 / 3, 1 / 3, 1 / 3]],
-)
-
-
-def clarke(values: Float[np.ndarray, "*batch 3 time"]) -> Float[np.ndarray, "*batch 3 time"]:
-    """(alpha, beta, zero) of three phases, amplitude-invariant: a balanced system keeps its amplitude in both axes.
-
-    >>> angle = np.linspace(0, 6, 50)
-    >>> three = np.cos(angle - 2 * np.pi / 3 * np.arange(3)[:, None])
-    >>> bool(np.allclose(clarke(three), [np.cos(angle), np.sin(angle), 0 * angle]))
-    True
-    """
-    turned: np.ndarray = _CLARKE @ values
-    return turned
-
-
-def park(
-    values: Float[np.ndarray, "*batch 3 time"], angle_rad: Float[np.ndarray, " time"]
-) -> Float[np.ndarray, "*batch 3 time"]:
-    """(d, q, zero) of three phases in axes that stand at `angle_rad` to phase a: `clarke`, turned back.
-
-    >>> angle = np.linspace(0, 6, 50)
-    >>> three = np.cos(angle - 2 * np.pi / 3 * np.arange(3)[:, None])
-    >>> bool(np.allclose(park(three, angle), [1 + 0 * angle, 0 * angle, 0 * angle]))
-    True
-    """
-    still = clarke(values)
-    turned = (still[..., 0, :] + 1j * still[..., 1, :]) * np.exp(-1j * angle_rad)
-    return np.stack([turned.real, turned.imag, still[..., 2, :]], axis=-2)
 
 
 def supply_frequency(values: Float[np.ndarray, "*batch phase time"]) -> Float[np.ndarray, "*batch"]:

@@ -15,6 +15,7 @@ from jointwatch.diagnosis._carried_discriminant import CarriedDiscriminant
 from jointwatch.studies._confusions import CHANCE
 from jointwatch.studies._strokes import COARSE, PROFILE, STATISTICS, Strokes
 from jointwatch.studies._trees import Forest
+from jointwatch.studies._votes import together
 from jointwatch.windows.own_baseline import OwnBaseline
 
 __all__ = ["ALONE", "CARRIED", "INSIDE", "OWN", "POOLED", "TRANSFERRED", "UNCHANGED", "Method", "Task", "say"]
@@ -28,7 +29,6 @@ ALONE, UNCHANGED, OWN, POOLED, CARRIED = (
 )
 _TREES = 200
 _NEIGHBOURS = 5
-_LEAST = 1e-3  # share that a cycle leaves to every state, so that one cycle cannot veto its run
 
 
 @dataclass(frozen=True)
@@ -88,10 +88,8 @@ class Task:
 def say(method: Method, task: Task, seed: int) -> dict[str, list[int]]:
     """States said of the test rows: `cycle`, of each cycle, and `run`, of all cycles of its run together."""
     shares = _shares(method, task, seed)
-    _, run = np.unique(task.strokes.cluster()[task.test], return_inverse=True)
-    logs = np.log(shares + _LEAST)
-    together = np.stack([logs[run == k].mean(axis=0) for k in range(run.max() + 1)])
-    return {"cycle": shares.argmax(axis=1).tolist(), "run": together.argmax(axis=1)[run].tolist()}
+    by_run = together(shares, task.strokes.cluster()[task.test])
+    return {"cycle": shares.argmax(axis=1).tolist(), "run": by_run.tolist()}
 
 
 def _shares(method: Method, task: Task, seed: int) -> np.ndarray:

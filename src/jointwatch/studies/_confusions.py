@@ -61,6 +61,12 @@ def _accuracy(c: np.ndarray) -> np.ndarray:
     return hit
 
 
+def _hamming(c: np.ndarray) -> np.ndarray:
+    """Share of wrong labels; with one label a row the rest of the accuracy."""
+    wrong: np.ndarray = 1 - _accuracy(c)
+    return wrong
+
+
 def _kappa(c: np.ndarray) -> np.ndarray:
     total = c.sum(axis=(1, 2))
     chance = np.einsum("rk,rk->r", c.sum(axis=2), c.sum(axis=1)) / total**2
@@ -153,6 +159,7 @@ METRICS: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
     "MCC": _correlation,
     "false-alarm share": _false_alarms,
     "kappa": _kappa,
+    "Hamming loss": _hamming,
     "within one level": _within_one,
     "mean absolute level error": _level_error,
 }

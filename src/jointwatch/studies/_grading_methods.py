@@ -8,6 +8,7 @@ from typing import Any, Literal, cast
 import numpy as np
 
 from jointwatch.core import Index
+from jointwatch.core.errors import UsageError
 from jointwatch.diagnosis._ordinal import Learner, OrdinalRegressor
 from jointwatch.studies._strokes import PROFILE, STATISTICS, Strokes
 from jointwatch.studies._trees import Forest
@@ -19,10 +20,12 @@ __all__ = [
     "EACH_OUT",
     "HEADLINES",
     "INSIDE",
+    "LEAST_STAGES",
     "STAGE_OUT",
     "Grades",
     "Method",
     "Task",
+    "enough",
     "graded",
     "say",
 ]
@@ -31,6 +34,8 @@ Baseline = Literal["none", "own", "shift"]
 Intervals = Literal["runs", "widened", "specimens"]
 
 COVERAGES = (0.8, 0.9)
+LEAST_STAGES = 4
+"""Beside normal: with one of the five held out four are left, which intervals by specimens need."""
 _TREES = 200
 _BASELINES = {"none": "no baseline", "own": "own baseline", "shift": "own baseline, shift out"}
 
@@ -48,23 +53,29 @@ class Grades:
 
     @property
     def last_stage(self) -> int:
-        """The gravest."""
+        """The gravest of the scale, learned or not."""
         return int(self.stage.max())
 
     @property
     def loads(self) -> list[float]:
-        """Loads under which there are normal runs and at least two stages, ascending."""
+        """Loads under which there are normal runs and at least `LEAST_STAGES` stages, ascending."""
         kinds = {float(load): np.unique(self.stage[self.load_kgf == load]) for load in np.unique(self.load_kgf)}
-        return [load for load, there in kinds.items() if there[0] == 0 and len(there) > 2]
+        return [load for load, there in kinds.items() if there[0] == 0 and len(there) > LEAST_STAGES]
 
 
 def graded(strokes: Strokes, fault: str) -> Grades:
-    """The rows that are normal or of a stage of this fault."""
+    """The rows that are normal or of a stage of this fault.
+
+    Errors: `UsageError` naming the faults there are, where this one has no stage.
+    """
     family = np.array(strokes.families)[strokes.family_of]
     stages = [
-        0 if kind == "normal" else int(name.removeprefix(kind) or 0) if kind == fault else -1
+        0 if kind == "normal" else int(name.removeprefix(kind) or -1) if kind == fault else -1
         for name, kind in zip(strokes.states, family, strict=True)
     ]
+    if max(stages) < 1:
+        there = ", ".join(kind for kind in strokes.families if kind != "normal") or "none"
+        raise UsageError(f"no stage of a fault {fault!r}; the faults there are: {there}")
     stage = np.array(stages)[strokes.state]
     rows = np.flatnonzero(stage >= 0)
     return Grades(
@@ -81,21 +92,24 @@ def graded(strokes: Strokes, fault: str) -> Grades:
 class Method:
     """learner : `random`, `constant`, `trees`, or one of `OrdinalRegressor`. baseline : of a load, its normal runs;
     `shift`: and the direction in which they differ between the loads is left out. intervals : whose held-out errors
-    make them, runs or specimens; `widened`: by runs, and by how far the load moves normal runs, in stages."""
+    make them, runs or specimens; `widened`: by runs, and by how far the load moves normal runs, in stages. settings :
+    what is held out to choose those of a family, runs or whole stages."""
 
     learner: str
     features: str = PROFILE
     baseline: Baseline = "none"
     intervals: tuple[Intervals, ...] = ("runs",)
+    settings: Literal["runs", "stages"] = "runs"
 
     @property
     def name(self) -> str:
         """As in the tables of results."""
         if self.learner in ("random", "constant"):
             return {"random": "random stage", "constant": "constant: median stage"}[self.learner]
-        return ", ".join(
-            [self.learner, self.features, *([_BASELINES[self.baseline]] if self.baseline != "none" else [])]
-        )
+        parts = [self.learner, self.features]
+        parts += [_BASELINES[self.baseline]] * (self.baseline != "none")
+        parts += [f"settings by {self.settings}"] * (self.settings != "runs")
+        return ", ".join(parts)
 
     @property
     def ordinal(self) -> bool:
@@ -137,6 +151,7 @@ ACROSS = (
     Method("ridge"),
     Method("ridge", PROFILE, "own"),
     Method("ridge", PROFILE, "shift"),
+    Method("ridge", PROFILE, "shift", ("specimens",), "stages"),
     Method("kernel", PROFILE, "shift"),
     Method("auto", PROFILE, "shift", ("runs", "widened", "specimens")),
 )
@@ -167,34 +182,37 @@ def say(method: Method, task: Task, seed: int) -> dict[str, Any]:
     known, asked = _relative(method, task)[:2]
     if method.learner == "trees":
         return {"degree": Forest(seed, _TREES, regression=True).fit(known, stage).predict(asked).tolist()}
-    runs = grades.runs[task.learned]
-    first = _fitted(method.learner, known, stage, stage if "specimens" in method.intervals else runs, runs, seed)
+    runs, last = grades.runs[task.learned], grades.last_stage
+    parts = runs if method.settings == "runs" else stage
+    first_groups = stage if "specimens" in method.intervals else runs
+    first = _fitted(method.learner, known, stage, first_groups, parts, last, seed)
     intervals: dict[str, dict[str, list[list[float]]]] = {}
     for kind in method.intervals:
         groups = stage if kind == "specimens" else runs
         by_runs = kind != "specimens" and "specimens" in method.intervals
-        model = _fitted(first.chosen_, known, stage, groups, runs, seed) if by_runs else first
+        model = _fitted(first.chosen_, known, stage, groups, parts, last, seed) if by_runs else first
         more = _moved(first.chosen_, method, task, seed) if kind == "widened" else 0.0
         intervals[kind] = {}
         for coverage in COVERAGES:
-            if _enough(groups, coverage):
+            if enough(len(np.unique(groups)), coverage):
                 low, high = model.predict_interval(asked, coverage)
-                ends = np.clip([low - more, high + more], 0.0, stage.max())
+                ends = np.clip([low - more, high + more], 0.0, last)
                 intervals[kind][f"{coverage:g}"] = ends.tolist()
     return {"degree": first.decision_function(asked).tolist(), "chosen": first.chosen_, "intervals": intervals}
 
 
 def _fitted(
-    learner: str, known: np.ndarray, stage: np.ndarray, groups: np.ndarray, runs: np.ndarray, seed: int
+    learner: str, known: np.ndarray, stage: np.ndarray, groups: np.ndarray, parts: np.ndarray, last: int, seed: int
 ) -> OrdinalRegressor:
-    """Settings by runs held out; the family, where it is to be chosen, and the intervals by groups held out."""
+    """Settings by parts held out; the family, where it is to be chosen, and the intervals by groups held out. The scale
+    ends at its last stage, whether that was learned or not."""
     return OrdinalRegressor(
-        np.arange(stage.max()) + 0.5,
+        np.arange(last) + 0.5,
         cast(Learner, learner),
         coverage=COVERAGES[0],
-        limits=(0.0, float(stage.max())),
+        limits=(0.0, float(last)),
         random_state=seed,
-    ).fit(known, stage, groups, runs)
+    ).fit(known, stage, groups, parts)
 
 
 def _relative(method: Method, task: Task) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -220,7 +238,7 @@ def _moved(learner: str, method: Method, task: Task, seed: int) -> float:
     """By how many stages the target's normal runs would be off if they were held against the source's."""
     known, _, moved = _relative(replace(method, baseline="own"), task)
     stage, runs = task.grades.stage[task.learned].astype(float), task.grades.runs[task.learned]
-    model = _fitted(learner, known, stage, runs, runs, seed)
+    model = _fitted(learner, known, stage, runs, runs, task.grades.last_stage, seed)
     here = model.decision_function(known[stage == 0])
     return float(abs(np.median(model.decision_function(moved)) - np.median(here)))
 
@@ -232,6 +250,6 @@ def _without(rows: np.ndarray, direction: np.ndarray) -> np.ndarray:
     return rest
 
 
-def _enough(groups: np.ndarray, coverage: float) -> bool:
-    count = len(np.unique(groups))
+def enough(count: int, coverage: float) -> bool:
+    """Whether so many groups can give intervals of that coverage."""
     return count / (count + 1) >= coverage - 1e-9

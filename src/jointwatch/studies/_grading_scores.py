@@ -1,4 +1,4 @@
-"""Figures of regressed grades, with intervals from whole runs drawn with replacement."""
+"""Figures of ordered grades, with intervals from whole clusters drawn with replacement."""
 
 from __future__ import annotations
 
@@ -48,15 +48,11 @@ def _mean(value: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Callable[...
 
 SCORES: Mapping[str, Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]] = {
     RANK: rank_correlation,
-    "mean absolute stage error": _mean(lambda degree, stage: np.abs(_cut(degree, stage) - stage)),
-    "exact stage": _mean(lambda degree, stage: np.abs(np.rint(_cut(degree, stage)) - stage) == 0),
-    "within one stage": _mean(lambda degree, stage: np.abs(np.rint(_cut(degree, stage)) - stage) <= 1),
+    "mean absolute stage error": _mean(lambda degree, stage: np.abs(degree - stage)),
+    "exact stage": _mean(lambda degree, stage: np.abs(np.rint(degree) - stage) == 0),
+    "within one stage": _mean(lambda degree, stage: np.abs(np.rint(degree) - stage) <= 1),
 }
-"""(draw,) figures of (degree, stage, weights). Degrees are cut to the stages there are, except to be ranked."""
-
-
-def _cut(degree: np.ndarray, stage: np.ndarray) -> np.ndarray:
-    return np.clip(degree, stage.min(), stage.max())
+"""(draw,) figures of (degree, stage, weights). All but the rank are of degrees cut to the scale."""
 
 
 def covered(low: np.ndarray, high: np.ndarray, stage: np.ndarray) -> np.ndarray:
@@ -68,16 +64,16 @@ def covered(low: np.ndarray, high: np.ndarray, stage: np.ndarray) -> np.ndarray:
 def spread(
     repetitions: np.ndarray,
     stage: np.ndarray,
-    runs: np.ndarray,
+    clusters: np.ndarray,
     score: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray],
 ) -> tuple[float, float, float]:
-    """(mean over seeds, low, high): 95 % interval from whole runs drawn with replacement, the same in every seed.
+    """(mean over seeds, low, high): 95 % interval from whole clusters drawn with replacement, the same in every seed.
 
     Parameters
     ----------
-    repetitions : (seed, row) degrees. stage, runs : (row,).
+    repetitions : (seed, row) degrees. stage, clusters : (row,).
     """
-    _, place = np.unique(runs, return_inverse=True)
+    _, place = np.unique(clusters, return_inverse=True)
     count = int(place.max()) + 1
     drawn = np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), size=_REPEATS)
     weights = np.concatenate([np.ones((1, count)), drawn])[:, place]

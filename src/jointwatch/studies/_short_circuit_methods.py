@@ -13,6 +13,7 @@ from jointwatch.diagnosis._carried_discriminant import CarriedDiscriminant
 from jointwatch.studies._confusions import CHANCE
 from jointwatch.studies._short_circuit_rows import PHASES, SEQUENCES, STATISTICS, WITH_ZERO, ShortCircuitRows
 from jointwatch.studies._trees import TREES, Forest
+from jointwatch.studies._votes import together
 
 __all__ = [
     "ACROSS",
@@ -29,7 +30,6 @@ __all__ = [
 
 _TREES = 200
 _NEIGHBOURS = 5
-_LEAST = 1e-3  # share that a window leaves to every class, so that one window cannot veto its recording
 
 
 @dataclass(frozen=True)
@@ -136,10 +136,8 @@ def say(method: Method, rows: ShortCircuitRows, train: np.ndarray, test: np.ndar
     train, test : row numbers. Classes are states, or severities where the method learns these.
     """
     shares = _shares(method, rows, train, test, seed)
-    _, recording = np.unique(rows.recording[test], return_inverse=True)
-    logs = np.log(shares + _LEAST)
-    together = np.stack([logs[recording == k].mean(axis=0) for k in range(recording.max() + 1)])
-    return {"window": shares.argmax(axis=1).tolist(), "recording": together.argmax(axis=1)[recording].tolist()}
+    by_recording = together(shares, rows.recording[test])
+    return {"window": shares.argmax(axis=1).tolist(), "recording": by_recording.tolist()}
 
 
 def say_chosen(

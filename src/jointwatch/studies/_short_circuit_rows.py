@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -9,11 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from jointwatch.core import Label, Recording
-from jointwatch.core.errors import InputError, NotEnoughData
+from jointwatch.core.errors import InputError, NotEnoughData, UsageError
 from jointwatch.features.base import Features
 from jointwatch.features.cycle_statistics import CycleStatistics
 from jointwatch.features.phase_currents import PhaseCurrents
 from jointwatch.recordings import read
+from jointwatch.signals.three_phase import supply_frequency
 from jointwatch.windows.sliding import sliding
 
 __all__ = ["HARMONICS", "PHASES", "SEQUENCES", "STATISTICS", "WITH_ZERO", "ShortCircuitRows", "read_short_circuits"]
@@ -22,7 +24,8 @@ STATISTICS, SEQUENCES, WITH_ZERO = "statistics", "sequences", "sequences with ze
 PHASES = ("A", "B", "C")
 HARMONICS = (3, 5, 7)
 _POSITIVE_AND_NEGATIVE = 3  # columns
-_LEAST_REPETITIONS = 3
+_LEAST_REPETITIONS = 3  # one is tested, another left out to choose, one learned
+_LEAST_PERIODS = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,8 +69,9 @@ class ShortCircuitRows:
 def read_short_circuits(folder: Path, window_s: float) -> ShortCircuitRows:
     """All recordings of a folder that say their repetition and state, cut into windows side by side.
 
-    Errors: `InputError` if none does; `NotEnoughData` without healthy recordings, faults of two phases, or with fewer
-    than three repetitions.
+    Errors: `InputError` if none does, or for a fault without phase or severity; `NotEnoughData` without faults of all
+    three phases, the healthy motor in three repetitions, or recordings as long as a window; `UsageError` for windows of
+    less than two periods of the supply.
     """
     reading = read(folder)
     recordings = [r for r in reading if "repetition" in r.truth and r.condition.label is not Label.UNCERTAIN]
@@ -76,18 +80,19 @@ def read_short_circuits(folder: Path, window_s: float) -> ShortCircuitRows:
             "no recording says its state and repetition", file=folder, remedy="give a folder like itsc_motor_current"
         )
     recordings = sorted(recordings, key=_place)
-    phases = {str(r.truth["phase"]) for r in recordings if "phase" in r.truth}
-    repetitions = np.unique([int(r.truth["repetition"]) for r in recordings])
-    if all(r.condition.label is not Label.NORMAL for r in recordings):
-        raise NotEnoughData("grading against the healthy motor", needed=1, have=0, unit="healthy recordings")
-    if len(phases) < 2:
-        raise NotEnoughData("carrying to another phase", needed=2, have=len(phases), unit="phases with faults")
-    if len(repetitions) < _LEAST_REPETITIONS:
+    levels = max(r.condition.stage or 0 for r in recordings)
+    facts = {r.session: (_state(r, levels), int(r.truth["repetition"])) for r in recordings}
+    phases = {1 + (state - 1) // levels for state, _ in facts.values() if state}
+    if len(phases) < len(PHASES):
         raise NotEnoughData(
-            "leaving repetitions out", needed=_LEAST_REPETITIONS, have=len(repetitions), unit="repetitions"
+            "carrying to another phase", needed=len(PHASES), have=len(phases), unit="phases with faults"
         )
+    healthy = {repetition for state, repetition in facts.values() if state == 0}
+    if len(healthy) < _LEAST_REPETITIONS:
+        what, unit = "leaving repetitions out", "repetitions of the healthy motor"
+        raise NotEnoughData(what, needed=_LEAST_REPETITIONS, have=len(healthy), unit=unit)
     rate_hz = recordings[0].rate_hz
-    length = round(window_s * rate_hz)
+    length = _length(recordings, window_s)
     windows = sliding(recordings, rate_hz=rate_hz, length=length, step=length)
     orders = [windows.with_values(np.roll(windows.values, -order, axis=1)) for order in range(len(PHASES))]
 
@@ -95,8 +100,6 @@ def read_short_circuits(folder: Path, window_s: float) -> ShortCircuitRows:
         return np.stack([maker.fit(order).transform(order) for order in orders])
 
     sequences = stacked(PhaseCurrents())
-    levels = max(r.condition.stage or 0 for r in recordings)
-    facts = {r.session: (_state(r, levels), int(r.truth["repetition"])) for r in recordings}
     of_row = [facts[session] for session in windows.index.session]
     skipped = [f"windows left out: {dict(windows.skipped)}"] if windows.skipped else []
     return ShortCircuitRows(
@@ -122,5 +125,26 @@ def _place(recording: Recording) -> tuple[str, int, int]:
 def _state(recording: Recording, levels: int) -> int:
     if recording.condition.label is Label.NORMAL:
         return 0
-    phase = PHASES.index(str(recording.truth["phase"]).upper())
-    return 1 + phase * levels + int(recording.condition.stage or 1) - 1
+    phase, stage = str(recording.truth.get("phase", "")).upper(), recording.condition.stage
+    if phase not in PHASES or not stage:
+        raise InputError(
+            f"recording {recording.session} is of a fault without its phase (A, B or C) or its severity",
+            remedy="say both, or leave it out",
+        )
+    return 1 + PHASES.index(phase) * levels + stage - 1
+
+
+def _length(recordings: Sequence[Recording], window_s: float) -> int:
+    """Samples of a window that every recording can give and that holds two periods of the supply."""
+    rate_hz = recordings[0].rate_hz
+    length = round(window_s * rate_hz)
+    shortest = min(len(recording.time_s) for recording in recordings)
+    if shortest < length:
+        raise NotEnoughData(f"windows of {window_s:g} s", needed=length, have=shortest, unit="samples a recording")
+    supply_hz = rate_hz * float(np.median([supply_frequency(recording.values) for recording in recordings]))
+    if length * supply_hz < _LEAST_PERIODS * rate_hz:
+        raise UsageError(
+            f"windows of {window_s:g} s hold {window_s * supply_hz:.2g} periods of a supply of {supply_hz:.1f} Hz: "
+            f"{_LEAST_PERIODS} or more are needed, that is {_LEAST_PERIODS / supply_hz:.3f} s"
+        )
+    return length

@@ -10,11 +10,14 @@ import jointwatch
 __all__ = ["sources_digest"]
 
 _ROOT = Path(jointwatch.__file__).parent
-_PACKAGES = ("windows", "features", "diagnosis", "models", "training", "transfer")
+_PACKAGES = ("signals", "windows", "features", "diagnosis", "models", "training", "transfer")
 
 
 def sources_digest() -> str:
-    """Of every source file that what is learned rests on: names and contents."""
+    """Of every source file between recordings and what is learned of them: names and contents.
+
+    Not of the readers, nor of the studies themselves, whose rules `revision` counts.
+    """
     digest = hashlib.sha256()
     for package in _PACKAGES:
         for file in sorted((_ROOT / package).rglob("*.py")):

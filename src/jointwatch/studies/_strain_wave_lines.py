@@ -14,6 +14,8 @@ __all__ = [
     "MULTIPLES",
     "Places",
     "Search",
+    "WrongRatio",
+    "around",
     "fitted",
     "friction_current",
     "located",
@@ -36,6 +38,7 @@ _CUT = 10.0
 _PHASES = 20000
 _DROP = 1.92  # of the log-likelihood: 95 % interval of one parameter
 _RATIOS = 0.1
+_AROUND = (0.8, 1.3)
 _REPEATS = 1000
 
 
@@ -46,7 +49,7 @@ class Search:
     orders, shared : the orders searched and their joint strength. strength : (speed, order) of the whole spectrum,
     background divided out, stretches of equal speed averaged; its orders are `whole`. amplitude : (stretch, order).
     lines : orders found, strongest first, and their p-values corrected for the search.
-    ratio, ratio_p : the ratio at which it and twice it are strongest together, blind; p-value corrected for the search.
+    ratios, pair : the ratios whose first and second multiple were searched together, and their joint strength.
     """
 
     orders: np.ndarray
@@ -55,9 +58,8 @@ class Search:
     strength: np.ndarray
     amplitude: np.ndarray
     lines: tuple[tuple[float, float], ...]
-    ratio: float
-    ratio_p: float
-    ratio_p_named: float
+    ratios: np.ndarray
+    pair: SharedOrders
 
 
 def search(
@@ -67,11 +69,10 @@ def search(
     *,
     low: float,
     high: float,
-    ratio: float,
     level: float,
     draws: int,
 ) -> Search:
-    """Lines between the orders `low` and `high`; `ratio` is the one named beforehand. At least two speeds."""
+    """Lines between the orders `low` and `high`, and ratios of which twice lies there too. At least two speeds."""
     found = [spectrum(one, signal, high * _REACH) for one in stretches]
     whole = found[0][1]
     levelled = np.array([level_out(a, one.turns)[0] for (a, _), one in zip(found, stretches, strict=True)])
@@ -79,8 +80,6 @@ def search(
     inside = (whole >= low) & (whole <= high)
     orders, shared = whole[inside], shared_orders(strength[:, inside], rng, level=level, draws=draws)
     ratios, both = _pairs(orders, strength[:, inside])
-    comb = shared_orders(both, rng, level=level, draws=draws)
-    best = int(comb.statistic.argmax())
     return Search(
         orders,
         shared,
@@ -88,9 +87,8 @@ def search(
         strength,
         np.abs([a for a, _ in found]),
         _peaks(orders, shared, level),
-        float(ratios[best]),
-        float(comb.p_search[best]),
-        float(comb.p_single[np.abs(ratios - ratio).argmin()]),
+        ratios,
+        shared_orders(both, rng, level=level, draws=draws),
     )
 
 
@@ -99,9 +97,9 @@ def _at(strength: np.ndarray, whole: np.ndarray, orders: np.ndarray) -> np.ndarr
 
 
 def _pairs(orders: np.ndarray, strength: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(ratios, strength at each and at twice it)."""
+    """(ratios, (speed, 2, ratio) strength at each and at twice it)."""
     ratios = orders[orders <= orders[-1] / 2]
-    return ratios, np.concatenate([_at(strength, orders, ratios), _at(strength, orders, 2 * ratios)])
+    return ratios, np.stack([_at(strength, orders, ratios), _at(strength, orders, 2 * ratios)], axis=1)
 
 
 def _peaks(orders: np.ndarray, shared: SharedOrders, level: float) -> tuple[tuple[float, float], ...]:
@@ -114,20 +112,36 @@ def _peaks(orders: np.ndarray, shared: SharedOrders, level: float) -> tuple[tupl
     return tuple(found)
 
 
-def wrong_ratio(
-    found: Search, rng: np.random.Generator, *, level: float, draws: int, times: int
-) -> list[tuple[float, float, float]]:
-    """(smallest p-value of a blind search, p-value of one order, of one ratio, drawn beforehand) with each speed's
-    angle at a wrong scale of its own, `times` times: whatever is found is false."""
-    results = []
+@dataclass(frozen=True, eq=False)
+class WrongRatio:
+    """p-values with each speed's angle at a wrong scale of its own: whatever is found is false.
+
+    search : (time,) smallest of a blind search. single : (time, order) of each order, had it been named beforehand.
+    pair : (time, ratio) of each ratio and twice it.
+    """
+
+    search: np.ndarray
+    single: np.ndarray
+    pair: np.ndarray
+
+
+def wrong_ratio(found: Search, rng: np.random.Generator, *, level: float, draws: int, times: int) -> WrongRatio:
+    """The searches again at wrong scales; `draws` as in the search, or the p-values cannot be compared."""
+    single, pair = [], []
     for _ in range(times):
         scales = _LEAST * (_REACH / _LEAST) ** rng.random(len(found.strength))
         rows = [np.interp(found.orders * s, found.whole, row) for s, row in zip(scales, found.strength, strict=True)]
-        null = shared_orders(np.array(rows), rng, level=level, draws=draws)
-        ratios, both = _pairs(found.orders, np.array(rows))
-        pair = shared_orders(both, rng, level=level, draws=draws).p_single[rng.integers(len(ratios))]
-        results.append((float(null.p_search.min()), float(null.p_single[rng.integers(len(found.orders))]), float(pair)))
-    return results
+        single.append(shared_orders(np.array(rows), rng, level=level, draws=draws))
+        both = _pairs(found.orders, np.array(rows))[1]
+        pair.append(shared_orders(both, rng, level=level, draws=draws).p_single)
+    return WrongRatio(
+        np.array([one.p_search.min() for one in single]), np.array([one.p_single for one in single]), np.array(pair)
+    )
+
+
+def around(grid: np.ndarray, order: float) -> np.ndarray:
+    """Places of 0.8 to 1.3 times an order, whose background is about that of the order."""
+    return (grid >= _AROUND[0] * order) & (grid <= _AROUND[1] * order)
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from itertools import permutations
 from typing import Any
 
 import numpy as np
 from pydantic import Field
 
-from jointwatch.core.errors import NotEnoughData, UsageError
+from jointwatch.core.errors import NotEnoughData
 from jointwatch.diagnosis._profile_view import SPREAD_PARTS
 from jointwatch.studies._grading_methods import (
     ACROSS,
@@ -18,15 +17,18 @@ from jointwatch.studies._grading_methods import (
     EACH_OUT,
     HEADLINES,
     INSIDE,
+    LEAST_STAGES,
     STAGE_OUT,
     Grades,
     Method,
     Task,
+    enough,
     graded,
     say,
 )
 from jointwatch.studies._grading_scores import RANK, SCORES, covered, rank_correlation, run_means, spread
 from jointwatch.studies._ledger import Ledger
+from jointwatch.studies._loads import ONE_SPECIMEN, first_runs, load_pairs, loads_judged
 from jointwatch.studies._part import Part
 from jointwatch.studies._sources import sources_digest
 from jointwatch.studies._strokes import PROFILE, load_name, read_strokes
@@ -38,6 +40,8 @@ _LAST, _EACH, _STAGE, _ACROSS = "last runs out", "each run out in turn", "stage 
 _QUICK_SEEDS = 1
 _ROUGH = 2 * SPREAD_PARTS  # features of the profile after the current: roughness of it and of the position error
 _EARLY = 5  # stages up to this are barely visible
+_THERE = f"normal runs and {LEAST_STAGES} stages of the fault"
+_BY_RUN = f"{RANK}, interval by run"
 _Job = tuple[str, float, float, Method, list[Task]]
 
 
@@ -59,10 +63,15 @@ class ActuatorGrading(Study):
 
     Nothing is chosen by a target's stages: of `auto`, the settings by runs of the source held out, the family (ridge,
     kernel, discriminant) inside a load by runs too, from load to load by whole stages held out, because what is met
-    there is as new. Intervals are made of errors of whole runs held out, or of whole stages (`specimens`).
+    there is as new. By that argument settings belong to stages held out as well: `settings by stages` is that line.
+    Intervals of grades are made of errors of whole runs held out, or of whole stages (`specimens`).
+
+    A stage at a load is one session of one specimen, and the cluster of all intervals of figures; the rank has one by
+    run beside it, which speaks of further runs of the same specimens alone.
     """
 
     Options = _Options
+    revision = 2
 
     def _rests_on(self) -> str:
         return sources_digest()
@@ -71,8 +80,8 @@ class ActuatorGrading(Study):
         strokes = read_strokes(options.data)
         grades = graded(strokes, options.fault)
         seeds = min(_QUICK_SEEDS, options.seeds) if options.quick else options.seeds
-        pairs = _pairs(grades, options.source_load, options.target_load)
-        loads = sorted({load for pair in pairs for load in pair}) or _asked(grades, options.source_load)
+        pairs = load_pairs(grades.loads, options.source_load, options.target_load, _THERE)
+        loads = loads_judged(grades.loads, pairs, options.source_load, _THERE)
         jobs = [job for load in loads for job in _inside(grades, load, options.train_runs, options.quick)]
         jobs += [job for pair in pairs for job in _across(grades, pair, options.train_runs, options.quick)]
         steps: dict[str, Callable[[], dict[str, Any]]] = {}
@@ -90,39 +99,26 @@ class ActuatorGrading(Study):
             _judge(part, grades, np.concatenate([task.test for task in tasks]), found, split, source, target, method)
         for load in loads:
             _leading(part, grades, load, loads, options.train_runs)
-        part.notes += _closing(loads)
+        part.notes += _closing(grades, loads)
         return Results("actuator-grading", "", 0.0, tuple(part.rows), tuple(part.notes), part.details)
 
 
-def _pairs(grades: Grades, source: float | None, target: float | None) -> list[tuple[float, float]]:
-    """Ordered pairs of loads; a load that is asked for must be there."""
-    for load in (source, target):
-        if load is not None and load not in grades.loads:
-            there = ", ".join(map(load_name, grades.loads)) or "none"
-            raise UsageError(f"no load {load_name(load)} with normal runs and stages; there are {there}")
-    pairs = permutations(grades.loads, 2)
-    return [(a, b) for a, b in pairs if source in (None, a) and target in (None, b)]
-
-
-def _asked(grades: Grades, load: float | None) -> list[float]:
-    """The loads to judge where there is no pair of them."""
-    loads = grades.loads if load is None else [load]
-    if not loads:
-        raise NotEnoughData("grades", needed=1, have=0, unit="loads with normal runs and two stages")
-    return loads
-
-
 def _early(grades: Grades, load: float, train_runs: int) -> np.ndarray:
-    """(row,) the training runs of a load: the first by number."""
-    there = grades.load_kgf == load
-    runs = np.unique(grades.run[there])
-    if len(runs) < 3:
-        raise NotEnoughData(f"training and test runs at {load_name(load)}", needed=3, have=len(runs), unit="runs")
-    early: np.ndarray = there & np.isin(grades.run, runs[: min(train_runs, len(runs) - 1)])
-    return early
+    """(row,) the training runs of a load."""
+    return first_runs(grades.load_kgf, grades.run, load, train_runs)
+
+
+def _normal(grades: Grades, load: float, train_runs: int) -> np.ndarray:
+    """(row,) the normal training runs of a load, its baseline."""
+    normal: np.ndarray = _early(grades, load, train_runs) & (grades.stage == 0)
+    if not normal.any():
+        what = f"a baseline at {load_name(load)}"
+        raise NotEnoughData(what, needed=1, have=0, unit="normal runs among the training runs")
+    return normal
 
 
 def _inside(grades: Grades, load: float, train_runs: int, quick: bool) -> list[_Job]:
+    _normal(grades, load, train_runs)  # without them nothing is compared
     there, early = grades.load_kgf == load, _early(grades, load, train_runs)
     nothing = np.empty(0, int)
 
@@ -141,7 +137,7 @@ def _inside(grades: Grades, load: float, train_runs: int, quick: bool) -> list[_
 
 
 def _across(grades: Grades, pair: tuple[float, float], train_runs: int, quick: bool) -> list[_Job]:
-    normal = _early(grades, pair[1], train_runs) & (grades.stage == 0)
+    normal = _normal(grades, pair[1], train_runs)
     test = (grades.load_kgf == pair[1]) & ~normal
     rows = [np.flatnonzero(mask) for mask in (grades.load_kgf == pair[0], normal, test)]
     return [
@@ -188,27 +184,29 @@ def _judge(
     degree = np.stack([one["degree"] for one in found])
     names, first = np.unique(runs, return_index=True)
     place = {"method": method.name, "split": split, "source": load_name(source), "target": load_name(target)}
-    both = ((degree, stage, runs, ""), (run_means(degree, runs), stage[first], names, ", by run"))
-    for values, true, clusters, ending in both:
+    sessions, last = len(np.unique(stage)), grades.last_stage
+    for values, true, ending in ((degree, stage, ""), (run_means(degree, runs), stage[first], ", by run")):
         for name, score in SCORES.items():
             if name == RANK and method.learner == "constant":
                 continue  # a constant ranks nothing
-            figures = spread(values, true, clusters, score)
-            part.figure(figures, name + ending, n=len(names), seeds=len(found), **place)
+            figures = spread(values if name == RANK else np.clip(values, 0, last), true, true, score)
+            part.figure(figures, name + ending, n=sessions, seeds=len(found), **place)
+    if method.learner != "constant":
+        part.figure(spread(degree, stage, runs, SCORES[RANK]), _BY_RUN, n=len(names), seeds=len(found), **place)
     for kind, coverage in found[0]["intervals"]:
         ends = np.stack([one["intervals"][kind, coverage] for one in found])
         what = f"{100 * float(coverage):g} % intervals by {kind}"
         inside = np.stack([covered(low, high, stage) for low, high in ends])
         for values, name in ((inside, "coverage"), (ends[:, 1] - ends[:, 0], "width in stages")):
-            figures = spread(values, stage, runs, _average)
-            part.figure(figures, f"{name}, {what}", n=len(names), seeds=len(found), **place)
+            figures = spread(values, stage, stage, _average)
+            part.figure(figures, f"{name}, {what}", n=sessions, seeds=len(found), **place)
     headline = method.name in HEADLINES or (split == _STAGE and method == STAGE_OUT[-1])
     if headline:
-        _details(part, stage, runs, names, first, found, place)
+        _details(part, stage, runs, found, place, last)
     if headline or method.learner == "trees":
-        counts = np.zeros((grades.last_stage + 1,) * 2)
+        counts = np.zeros((last + 1,) * 2)
         for one in degree:
-            np.add.at(counts, (stage, np.rint(np.clip(one, 0, grades.last_stage)).astype(int)), 1 / len(degree))
+            np.add.at(counts, (stage, np.rint(np.clip(one, 0, last)).astype(int)), 1 / len(degree))
         cells = zip(*np.nonzero(counts), strict=True)
         part.table("confusion", [{**place, "true": int(i), "said": int(k), "cycles": counts[i, k]} for i, k in cells])
 
@@ -222,12 +220,12 @@ def _details(
     part: Part,
     stage: np.ndarray,
     runs: np.ndarray,
-    names: np.ndarray,
-    first: np.ndarray,
     found: Sequence[dict[str, Any]],
     place: dict[str, str],
+    last: int,
 ) -> None:
     """What was said of each run, and a note: which stages are far off."""
+    names, first = np.unique(runs, return_index=True)
     degree = run_means(np.mean([one["degree"] for one in found], axis=0), runs)
     kinds = list(dict.fromkeys(kind for kind, _ in found[0]["intervals"]))
     kind = "specimens" if "specimens" in kinds else kinds[0]
@@ -242,12 +240,11 @@ def _details(
             for name, i, d, a, b in zip(names, first, degree, low, high, strict=True)
         ],
     )  # fmt: skip
-    last = int(stage.max())
     error = np.mean([np.abs(np.clip(one["degree"], 0, last) - stage) for one in found], axis=0)
     off = {int(k): float(error[stage == k].mean()) for k in np.unique(stage)}
     worst, by_stage = max(off, key=lambda k: off[k]), ", ".join(f"{k}: {value:.2f}" for k, value in off.items())
     bias = float(np.mean([np.clip(one["degree"], 0, last)[stage == worst].mean() for one in found]))
-    known = np.mean([_error_less_offset(one["degree"], stage) for one in found])
+    known = np.mean([_error_less_offset(one["degree"], stage, last) for one in found])
     chosen = sorted({name for one in found for name in one["chosen"]})
     faint = [rows for rows in ((stage >= 1) & (stage <= _EARLY), stage > _EARLY) if rows.any()]
     rank = [float(np.mean([_rank(one["degree"][rows], stage[rows]) for one in found])) for rows in faint]
@@ -260,10 +257,10 @@ def _details(
     )
 
 
-def _error_less_offset(degree: np.ndarray, stage: np.ndarray) -> float:
+def _error_less_offset(degree: np.ndarray, stage: np.ndarray, last: int) -> float:
     """Mean absolute error that is left by the best common offset, which no method may know."""
     moved = degree + np.median(stage - degree)
-    return float(np.abs(np.clip(moved, 0, stage.max()) - stage).mean())
+    return float(np.abs(np.clip(moved, 0, last) - stage).mean())
 
 
 def _rank(degree: np.ndarray, stage: np.ndarray) -> float:
@@ -281,7 +278,7 @@ def _leading(part: Part, grades: Grades, source: float, loads: Sequence[float], 
     found = []
     for load in loads:
         there, change = grades.load_kgf == load, phases[:, best]
-        change = change - change[_early(grades, load, train_runs) & (grades.stage == 0)].mean()
+        change = change - change[_normal(grades, load, train_runs)].mean()
         runs, stage = grades.runs[there], grades.stage[there]
         names, first = np.unique(runs, return_index=True)
         place = {"source": load_name(source), "load": load_name(load), "feature": name}
@@ -293,12 +290,13 @@ def _leading(part: Part, grades: Grades, source: float, loads: Sequence[float], 
     )
 
 
-def _closing(loads: Sequence[float]) -> list[str]:
-    return [
-        f"loads judged: {', '.join(map(load_name, loads))}",
-        f"{COVERAGES[-1]:.0%} intervals by specimens need 9 stages; with one held out there are 8, and "
-        f"{COVERAGES[0]:.0%} is what they can promise",
-        "every stage is one specimen, recorded in one session a load: its grade and whatever else is special to the "
-        "specimen, its mounting and the temperature of that session cannot be told apart; 'stage out' shows what is "
-        "left where the specimen was never seen",
-    ]
+def _closing(grades: Grades, loads: Sequence[float]) -> list[str]:
+    notes = [f"loads judged: {', '.join(map(load_name, loads))}"]
+    for load in loads:
+        left = len(np.unique(grades.stage[grades.load_kgf == load])) - 1
+        if not enough(left, COVERAGES[-1]):
+            notes.append(
+                f"{load_name(load)}: with a stage held out {left} are left, too few for {COVERAGES[-1]:.0%} intervals "
+                f"by specimens; {COVERAGES[0]:.0%} is what they can promise"
+            )
+    return [*notes, ONE_SPECIMEN]

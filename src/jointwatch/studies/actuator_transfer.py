@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from itertools import permutations
 from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field, field_validator
 
-from jointwatch.core.errors import NotEnoughData, UsageError
 from jointwatch.studies._actuator_methods import (
     ALONE,
     CARRIED,
@@ -25,6 +23,7 @@ from jointwatch.studies._actuator_methods import (
 )
 from jointwatch.studies._confusions import METRICS, confusions
 from jointwatch.studies._ledger import Ledger
+from jointwatch.studies._loads import ONE_SPECIMEN, first_runs, load_pairs, loads_judged
 from jointwatch.studies._part import Part
 from jointwatch.studies._sources import sources_digest
 from jointwatch.studies._strokes import PROFILE, STATISTICS, Strokes, load_name, read_strokes
@@ -44,6 +43,7 @@ _DRAWN_METHODS = (Method(ALONE, "trees"), Method(ALONE, "discriminant", PROFILE)
 _BASELINE_RUNS = 3  # normal runs given where all others test
 _STAGE_METHODS = (Method("", "trees"), Method("", "discriminant", PROFILE))
 _QUICK_SEEDS = 2
+_THERE = "normal and faulty runs"
 
 _Said = dict[str, list[int]]
 
@@ -89,11 +89,11 @@ class ActuatorTransfer(Study):
     def _run(self, options: Any, ledger: Ledger, progress: Progress) -> Results:
         strokes = read_strokes(options.data)
         seeds = min(_QUICK_SEEDS, options.seeds) if options.quick else options.seeds
-        pairs = _pairs(strokes, options.source_load, options.target_load)
+        pairs = load_pairs(strokes.loads, options.source_load, options.target_load, _THERE)
+        loads = loads_judged(strokes.loads, pairs, options.source_load, _THERE)
         budgets = sorted({0} | {int(part) for part in options.target_runs.split(",")})
         part = Part(notes=list(strokes.notes))
         judge = _Judge(part, strokes, options.classes)
-        loads = sorted({load for pair in pairs for load in pair}) or _asked(strokes, options)
         jobs = [("inside", load, split) for load in loads for split in (_LAST, _INSIDE)]
         drawn = [(pair, k, split) for pair in pairs for k in budgets for split in (_LAST, _DRAWN)[: 2 if k else 1]]
         total = len(jobs) + len(loads) + len(drawn)
@@ -159,36 +159,10 @@ class _Judge:
         )
 
 
-def _pairs(strokes: Strokes, source: float | None, target: float | None) -> list[tuple[float, float]]:
-    """Ordered pairs of loads; a load that is asked for must be there."""
-    for load in (source, target):
-        if load is not None and load not in strokes.loads:
-            there = ", ".join(map(load_name, strokes.loads)) or "none"
-            raise UsageError(f"no load {load_name(load)} with normal and faulty runs; there are {there}")
-    if source is not None and source == target:
-        return []
-    return [
-        (a, b)
-        for a, b in permutations(strokes.loads, 2)
-        if (source is None or a == source) and (target is None or b == target)
-    ]
-
-
-def _asked(strokes: Strokes, options: Any) -> list[float]:
-    """The loads to judge where there is no pair of them."""
-    loads: list[float] = strokes.loads if options.source_load is None else [options.source_load]
-    if not loads:
-        raise NotEnoughData("a study of loads", needed=1, have=0, unit="loads with normal and faulty runs")
-    return loads
-
-
 def _parts(strokes: Strokes, load: float, train_runs: int) -> tuple[np.ndarray, np.ndarray]:
     """(training rows, test rows) of a load: the first runs by number, and the later ones."""
     rows = np.flatnonzero(strokes.load_kgf == load)
-    runs = np.unique(strokes.run[rows])
-    if len(runs) < 3:
-        raise NotEnoughData(f"training and test runs at {load_name(load)}", needed=3, have=len(runs), unit="runs")
-    early = np.isin(strokes.run[rows], runs[: min(train_runs, len(runs) - 1)])
+    early = first_runs(strokes.load_kgf, strokes.run, load, train_runs)[rows]
     return rows[early], rows[~early]
 
 
@@ -368,8 +342,4 @@ def _closing(strokes: Strokes) -> list[str]:
         f"'{STATISTICS}' are of the whole cycle; '{PROFILE}' is the current at every phase with the roughness of "
         "current and position error in 27 phases"
     )
-    notes.append(
-        "every state is one specimen, recorded once: that a state is told says that its specimen and session are told. "
-        "What is left for a specimen never seen, the split 'stage out' shows"
-    )
-    return notes
+    return [*notes, ONE_SPECIMEN]

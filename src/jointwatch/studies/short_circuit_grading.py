@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import Field
 
 from jointwatch.studies._confusions import confusions
+from jointwatch.studies._grading_scores import rank_correlation, spread
 from jointwatch.studies._ledger import Ledger
 from jointwatch.studies._part import Part
 from jointwatch.studies._short_circuit_evidence import (
@@ -41,11 +42,11 @@ _INSIDE, _SURE = "one repetition out", "one repetition out, doubted labels not c
 _PHASE, _STRICT = "one phase out", "one phase and one repetition out"
 _SPLITS = {
     _PHASE: "all repetitions of the other phases and of the healthy motor are learned; faults of the phase are tested",
-    _STRICT: "of the other repetitions the other phases and the healthy motor; the healthy motor is tested as well",
+    _STRICT: "of the other repetitions the other phases and the healthy motor are learned; the healthy motor is tested "
+    "as well, and where phases are pooled it counts once with each",
 }
 _EACH = "each phase in turn"
 _QUICK_SEEDS = 2
-_REPEATS = 1000
 _WHAT = ("window", "recording")
 _ORDINAL = ("accuracy", "within one level", "mean absolute level error")
 
@@ -70,11 +71,13 @@ class ShortCircuitGrading(Study):
     names. Methods called `relabelled` learn each window under all three cyclic orders of the names; `change` is
     against the healthy training windows, which takes out what is not alike in motor, supply and sensors. The learner of
     the last method is taken by leaving out repetitions (or phases) of the training rows. Trees are 200 extremely
-    randomised ones, three rows a leaf at least, classes weighed alike. A repetition is the cluster of all
-    intervals; there are few.
+    randomised ones, three rows a leaf at least, classes weighed alike. A repetition, of all phases
+    together, is the cluster of all intervals; there are few. With the repetition out the healthy motor is tested once
+    with each phase, so that its recordings count three times where phases are pooled.
     """
 
     Options = _Options
+    revision = 2
 
     def _rests_on(self) -> str:
         return sources_digest()
@@ -204,11 +207,11 @@ def _carried(
         said = [
             np.concatenate([own[seed][what] for _, own in pieces]) for seed in range(min(len(own) for _, own in pieces))
         ]
-        # which phase it was is part of the cluster where several are pooled
+        # a healthy recording is told once with each phase
         piece = np.repeat(np.arange(len(pieces)), [len(own) for own, _ in pieces])
         kept = _first(rows, test, what, np.ones(len(test), bool), piece)
         state = rows.state[test[kept]]
-        cluster = rows.repetition[test[kept]] + (rows.repetition.max() + 1) * piece[kept]
+        cluster = rows.repetition[test[kept]]
         grades = [rows.severity_of[one[kept]] if learns_states else one[kept] for one in said]
         found = _grades(part, rows, rows.severity_of[state], grades, cluster, what, f" of severity, {what}s", **place)
         exact = found if what == "window" else exact
@@ -236,7 +239,8 @@ def _grades(
     names = [str(level) for level in range(rows.levels + 1)]
     counts = [confusions(cluster, np.unique(cluster), true, one, len(names)) for one in said]
     means = part.add(counts, _ORDINAL, suffix=suffix, **place)
-    part.figure(_rank(counts), f"rank correlation{suffix}", n=len(np.unique(cluster)), seeds=len(said), **place)
+    rank = spread(np.stack(said), true, cluster, rank_correlation)
+    part.figure(rank, f"rank correlation{suffix}", n=len(np.unique(cluster)), seeds=len(said), **place)
     if what == "recording":
         _right(part, counts, "recordings with the severity rightly said", **place)
     mean = np.mean(counts, axis=0).sum(axis=0)
@@ -249,29 +253,6 @@ def _right(part: Part, counts: Sequence[np.ndarray], metric: str, **place: str) 
     right = float(np.mean([np.trace(one.sum(axis=0)) for one in counts]))
     total = int(counts[0].sum())
     part.figure((right, np.nan, np.nan), f"{metric} (of {total})", n=total, seeds=len(counts), **place)
-
-
-def _rank(repetitions: Sequence[np.ndarray]) -> tuple[float, float, float]:
-    """Spearman's rank correlation of (cluster, true, said) counts, with its interval from whole clusters."""
-    clusters = len(repetitions[0])
-    drawn = np.random.default_rng(0).multinomial(clusters, np.full(clusters, 1 / clusters), size=_REPEATS)
-    weights = np.concatenate([np.ones((1, clusters)), drawn])
-    found = np.mean([_correlation(np.einsum("ru,ukl->rkl", weights, one)) for one in repetitions], axis=0)
-    low, high = np.percentile(found[1:], [2.5, 97.5])
-    return float(found[0]), float(low), float(high)
-
-
-def _correlation(tables: np.ndarray) -> np.ndarray:
-    """(draw,) rank correlation of (draw, true, said) counts, ties at their mean rank; 0 where all are said alike."""
-    total = tables.sum(axis=(1, 2))
-    centred = []
-    for axis in (2, 1):
-        counts = tables.sum(axis=axis)
-        centred.append(counts.cumsum(axis=1) - counts / 2 - total[:, None] / 2)  # mean rank less that of all
-    true, said = centred
-    spread_ = np.einsum("rkl,rk->r", tables, true**2) * np.einsum("rkl,rl->r", tables, said**2)
-    together = np.einsum("rkl,rk,rl->r", tables, true, said)
-    return np.where(spread_ > 0, together / np.sqrt(np.where(spread_ > 0, spread_, 1.0)), 0.0)
 
 
 def _phase_folds(rows: ShortCircuitRows, phase: int, split: str) -> list[tuple[np.ndarray, np.ndarray]]:
