@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from jointwatch.core import Channel, Condition, Cycle, Label, Quantity, Recording, Robot
+from jointwatch.core.levels import LEVEL_RAD
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 
@@ -67,6 +68,50 @@ def arm_recording() -> Callable[..., Recording]:
         )
         robot = Robot.of(brand, "arm", unit, joints)
         return Recording(time_s, np.stack(rows), tuple(channels), robot, session, cycles=marks)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def drive_session() -> Callable[..., Recording]:
+    """Factory of one session of a strain-wave drive at 250 Hz, cycles of 4 s; other joints of the arm stand.
+
+    Wear multiplies friction and the ripple of two a motor turn about sizes of the drive's own; play grows alike in all.
+    """
+
+    def make(
+        unit: str = "drive-1",
+        session: str = "a",
+        level: float = 0.5,
+        joint: int = 1,
+        joints: int = 1,
+        ratio: float | None = 50.0,
+        cycles: int = 2,
+    ) -> Recording:
+        own = np.random.default_rng([*f"{unit}/{joint}".encode()]).uniform(0.5, 2.0, 2)
+        rng = np.random.default_rng([*f"{unit}/{joint}/{session}".encode()])
+        t = np.arange(cycles * 1000) / 250
+        angle, way = -0.7 * np.cos(np.pi * t / 2), np.sign(np.sin(np.pi * t / 2))
+        friction, ripple = own * np.array([4.0, 0.5]) * 1.15 ** (level - 0.5) * (1 + 0.01 * rng.standard_normal(2))
+        play = 0.2 * level * np.sign(angle) * np.exp(-0.5 * (angle / 0.06) ** 2)
+        torque = 20 * np.sin(angle) + way * friction + ripple * np.cos(2 * (ratio or 50.0) * angle + own[0]) + play
+        torque += 0.05 * rng.standard_normal(len(t))
+        moves = np.stack([angle, torque, torque / 30 + 0.001 * rng.standard_normal(len(t))])
+        numbers = range(1, joints + 1)
+        stands = np.array([[0.3], [6.0], [0.2]]) * np.ones(len(t))
+        values = [moves if number == joint else stands for number in numbers]
+        channels = [Channel(q, n) for n in numbers for q in (Quantity.POSITION, Quantity.TORQUE, Quantity.CURRENT)]
+        worn = Condition(Label.ANOMALOUS, "reducer_wear", joint) if level > 1 else Condition(Label.NORMAL)
+        return Recording(
+            t,
+            np.concatenate(values),
+            tuple(channels),
+            Robot.of("demo", "drive", unit, joints, gear_ratio=ratio),
+            session,
+            tuple(Cycle(4.0 * k, 4.0 * (k + 1), worn) for k in range(cycles)),
+            truth={"static_error_rad": [(level if n == joint else 0.2) * LEVEL_RAD for n in numbers]},
+            source=f"{unit}-{session}.csv",
+        )
 
     return make
 

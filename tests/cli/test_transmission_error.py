@@ -63,6 +63,12 @@ def test_bad_calls(centres: Path, words: list[str], code: int, says: str) -> Non
     assert says in said
 
 
+def test_centres_that_did_not_turn(centres: Path) -> None:
+    kept = [line for line in centres.read_text().splitlines() if ",after," not in line]
+    centres.write_text("\n".join([*kept, *(line.replace(",before,", ",after,") for line in kept[1:])]))
+    assert "run 1: the output did not turn" in run(centres, code=3)
+
+
 def test_bad_files(centres: Path, tmp_path: Path) -> None:
     assert "nowhere.csv" in run(tmp_path / "nowhere.csv", code=3)
     text = centres.read_text().replace("1,after,B", "1,after,A")

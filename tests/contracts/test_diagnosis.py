@@ -1,4 +1,4 @@
-"""What every front door of the catalog that tells faults promises; doors that grade are in tests/diagnosis."""
+"""What every front door of the catalog promises: those that tell faults, and those that grade."""
 
 from __future__ import annotations
 
@@ -40,6 +40,32 @@ CASES = [
     if hasattr(catalog.load("diagnosis", name), "diagnose")
     for options in VARIANTS.get(name, [{}])
 ]
+
+GRADER_VARIANTS: dict[str, list[dict[str, Any]]] = {
+    "transmission_error": [
+        {"view": "profile", "view_options": {"length": 1000, "learner": "ridge"}},
+        {
+            "view": "code",
+            "view_options": {"code": "pca", "size": 4, "length": 1000, "vector": {"size": 200}, "states": 2},
+        },
+    ]
+}
+GRADERS = [
+    pytest.param((name, options), id=f"{name}-{options.get('view', '')}")
+    for name in catalog.names("diagnosis")
+    if hasattr(catalog.load("diagnosis", name), "grade")
+    for options in GRADER_VARIANTS.get(name, [{}])
+]
+DRIVES = (("a", 0.5), ("b", 0.5), ("w2", 1.5), ("w4", 3.5), ("w6", 5.5))
+RATIO = 50.0
+
+
+def test_every_door_is_of_one_kind() -> None:
+    for name in catalog.names("diagnosis"):
+        entry = catalog.load("diagnosis", name)
+        assert hasattr(entry, "diagnose") != hasattr(entry, "grade"), name
+    assert CASES
+    assert GRADERS
 
 
 def fleet(make: Make, units: int = 5, axis: int = 6, first: int = 0, seed: int = 0) -> list[Recording]:
@@ -239,3 +265,124 @@ def test_bad_input_is_refused_with_a_remedy(model: Any, fitted: Any, source: lis
         clone(model).set_params(views=("colour",)).fit(source)
     with pytest.raises(UsageError, match="faulty, kind or state"):
         clone(model).set_params(decide="mood").fit(source)
+
+
+def drives(make: Make, units: range, ratio: float = RATIO) -> list[Recording]:
+    return [make(f"drive-{u}", name, level, ratio=ratio) for u in units for name, level in DRIVES]
+
+
+@pytest.fixture(scope="module")
+def worn(drive_session: Make) -> list[Recording]:
+    return drives(drive_session, range(10))
+
+
+@pytest.fixture(scope="module")
+def unseen(drive_session: Make) -> list[Recording]:
+    return drives(drive_session, range(20, 22))
+
+
+@pytest.fixture(scope="module", params=GRADERS)
+def grader(request: pytest.FixtureRequest) -> Any:
+    name, options = request.param
+    return catalog.load("diagnosis", name)(cycles=2, **options)
+
+
+@pytest.fixture(scope="module")
+def graded(grader: Any, worn: list[Recording]) -> Any:
+    return clone(grader).fit(worn)
+
+
+def told(grades: Any) -> np.ndarray:
+    return np.column_stack([grades.probability, grades.error_rad, grades.low_rad, grades.high_rad, grades.score])
+
+
+def test_graders_follow_the_conventions(grader: Any, worn: list[Recording]) -> None:
+    assert is_classifier(grader)
+    fresh = clone(grader)
+    assert fresh.get_params(deep=False).keys() == grader.get_params(deep=False).keys()
+    for call in (fresh.grade, fresh.predict, fresh.predict_proba, fresh.rows, fresh.adapt, fresh.score, fresh.detect):
+        with pytest.raises(NotFittedError):
+            call(worn)
+    with pytest.raises(NotFittedError):
+        fresh.init("drive-0")
+    assert ">>>" in (type(grader).__doc__ or "")
+
+
+def test_grades_fit_the_rows_and_unseen_drives_are_found(graded: Any, unseen: list[Recording]) -> None:
+    model = graded.adapt(healthy(unseen))
+    found = model.grade(unseen)
+    true = np.tile(np.repeat([int(np.ceil(level)) for _, level in DRIVES], 2), 2)
+    assert len(found) == len(model.rows(unseen)) == len(true)
+    assert graded.classes_.tolist() == [1, 2, 3, 4, 5, 6]
+    np.testing.assert_allclose(found.probability.sum(axis=1), 1.0)
+    np.testing.assert_array_equal(model.predict_proba(unseen), found.probability)
+    assert np.abs(model.predict(unseen) - true).mean() < 1.2  # 1.9 by the best constant
+    assert set(found.index.unit) == {"drive-20", "drive-21"}
+    assert 0 <= model.score(unseen) <= 1
+    np.testing.assert_array_equal(np.concatenate([told(model.grade(r)) for r in unseen]), told(found))
+
+
+def test_on_line_a_grader_says_the_same_though_clocks_start_anew(
+    graded: Any, worn: list[Recording], drive_session: Make
+) -> None:
+    again = replace(drive_session("drive-3", "later", 3.5), session="w6")  # a session in two recordings, each from 0
+    unit = [*(r for r in worn if r.robot.unit == "drive-3" and r.session in ("w4", "w6")), again]
+    batch = graded.grade(unit)
+    state, row = graded.init("drive-3"), 0
+    for recording in unit:
+        for cycle in recording.cycles:
+            piece = recording.between(cycle.start_s, cycle.stop_s)
+            piece = replace(
+                piece,
+                time_s=piece.time_s - cycle.start_s,
+                cycles=(replace(cycle, start_s=0.0, stop_s=cycle.stop_s - cycle.start_s),),
+            )
+            before = state
+            state, one = graded.step(state, piece)
+            np.testing.assert_array_equal(told(one)[0], told(batch)[row])
+            np.testing.assert_array_equal(told(graded.step(before, piece)[1]), told(one))
+            row += 1
+    assert row == len(batch) == 6
+
+
+def test_a_grader_refuses_what_it_was_not_made_for(
+    grader: Any, graded: Any, worn: list[Recording], unseen: list[Recording], drive_session: Make
+) -> None:
+    mute = unseen[0].select(["position/1"])
+    for call in (graded.grade, graded.adapt, clone(grader).fit):
+        with pytest.raises(MissingChannel, match="drive-20"):
+            call([mute])
+    with pytest.raises(UsageError, match=r"drive-20, drive-21; .*healthy cycles"):
+        graded.grade(unseen)
+    said = clone(grader).set_params(ratio=RATIO).fit(worn)
+    other = drives(drive_session, range(30, 31), ratio=80.0)
+    for call in (said.adapt, said.grade, said.predict, said.score, clone(said).fit):
+        with pytest.raises(UsageError, match=r"drive-30, session 'a', has ratio 80 .*ratio=50"):
+            call(other)
+    with pytest.raises(UsageError, match=r"has ratio 80 .*ratio=50"):
+        said.step(said.init("drive-30"), other[0].between(0.0, 4.0))
+    with pytest.raises(UsageError, match="drive-21, the recording of drive-20"):
+        graded.step(graded.init("drive-21"), unseen[0].between(0.0, 4.0))
+    for call in (graded.grade, graded.predict, graded.adapt, graded.score, clone(grader).fit):
+        with pytest.raises(NotEnoughData, match="recordings"):
+            call([])
+    bare = replace(worn[0], cycles=(), source="bare.csv")
+    for call in (graded.grade, graded.adapt, graded.score, clone(grader).fit):
+        with pytest.raises(InputError, match=r"bare\.csv: drive-0, session 'a', has no marked cycles.*Remedy"):
+            call([bare])
+    blank = [replace(r, truth={}) for r in worn]
+    for call in (graded.score, clone(grader).fit):
+        with pytest.raises(InputError, match=r"static error of drive-0, session 'a', is not known.*errors_rad"):
+            call(blank)
+    assert len(graded.grade(blank)) == len(graded.grade(worn))
+    with pytest.raises(NotEnoughData, match=r"drive-0.*healthy cycles"):
+        clone(grader).fit([r for r in worn if r not in healthy(worn)])
+
+
+def test_a_stored_grader_says_the_same(graded: Any, unseen: list[Recording], tmp_path: Path) -> None:
+    for number, each in enumerate((graded, graded.adapt(healthy(unseen)))):
+        again = load(save(each, tmp_path / str(number)))
+        assert type(again) is type(each)
+        ready = [one if number else one.adapt(healthy(unseen)) for one in (each, again)]
+        np.testing.assert_array_equal(told(ready[1].grade(unseen)), told(ready[0].grade(unseen)))
+    assert sorted(file.name for file in (tmp_path / "0").iterdir()) == ["arrays.safetensors", "model.json"]

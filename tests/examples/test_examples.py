@@ -33,6 +33,17 @@ def test_worn_reducer() -> None:
     assert float(said.partition("no label of it used: ")[2].split()[0]) > 0.8
 
 
+def test_grade_and_forecast(tmp_path: Path) -> None:
+    script = EXAMPLES / "grade_and_forecast.py"
+    said = subprocess.run(
+        [sys.executable, str(script), str(tmp_path)], capture_output=True, text=True, check=True, timeout=240
+    ).stdout
+    assert "now level" in said
+    assert "The error grows" in said
+    assert "reaches 0.05 deg in" in said
+    assert (tmp_path / "wear_trend.png").stat().st_size > 10_000
+
+
 def test_measure_transmission_error(tmp_path: Path) -> None:
     script = EXAMPLES / "measure_transmission_error.py"
     said = subprocess.run(
@@ -47,6 +58,7 @@ def test_measure_transmission_error(tmp_path: Path) -> None:
 def test_every_example_is_tested() -> None:
     assert sorted(path.name for path in EXAMPLES.glob("*.py")) == [
         "carry_to_another_robot.py",
+        "grade_and_forecast.py",
         "measure_transmission_error.py",
         "worn_reducer.py",
     ]

@@ -70,5 +70,14 @@ def test_machines_without_three_phases_are_refused() -> None:
         PhaseCurrents().fit(replace(windows, values=windows.values[:, :2], channels=windows.channels[:2], mask=None))
     with pytest.raises(MissingChannel, match="arrays do not name"):
         PhaseCurrents().fit(windows.values)
+    for names in (("d", "q", "zero"), ("phase_a", "phase_b", "neutral")):
+        other = tuple(Channel(Quantity.CURRENT, 1, component=name) for name in names)
+        with pytest.raises(MissingChannel, match=r"current/1:.*phase_a, :phase_b"):
+            PhaseCurrents().fit(replace(windows, channels=other))
+    four = (*windows.channels, Channel(Quantity.CURRENT, 1, component="neutral"))
+    more = replace(windows, values=np.repeat(windows.values, [1, 1, 2], axis=1), channels=four, mask=None)
+    np.testing.assert_array_equal(
+        PhaseCurrents(0.06).fit(more).transform(more), PhaseCurrents(0.06).fit(windows).transform(windows)
+    )
     with pytest.raises(UsageError, match="from 2"):
         PhaseCurrents(harmonics=(1,)).fit(windows)

@@ -37,6 +37,7 @@ def expected() -> np.ndarray:
     [
         [HEADER, *ROWS],
         ["# from the machine", "", HEADER.upper(), *reversed(ROWS)],
+        [HEADER, *ROWS[:2], "# measured again, as it was, loose, at first", *ROWS[2:], " # end"],
         ["Run;State;Ball;X [mm];Y [mm];Z [mm]", *(row.replace(",", ";").replace(".", ",") for row in ROWS)],
         ["run\tstate\tsphere\tx_mm\ty_mm\tz_mm", *(row.replace(",", "\t") for row in ROWS)],
         [HEADER, ",,,mm,mm,mm", *ROWS],
@@ -69,6 +70,25 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
         SphereCentres(("1",), centres.spheres, centres.before_mm, centres.after_mm)
 
 
+def test_names_may_begin_like_comments(tmp_path: Path) -> None:
+    centres = SphereCentres(("#1", "2"), ("#A", "B", "C"), np.ones((2, 3, 3)) * 10, np.ones((2, 3, 3)))
+    centres = SphereCentres(centres.runs, centres.spheres, expected().repeat(2, axis=0), expected().repeat(2, axis=0))
+    write_centres(tmp_path / "c.csv", centres)
+    found = read_centres(tmp_path / "c.csv")
+    assert (found.runs, found.spheres) == (centres.runs, centres.spheres)
+    with pytest.raises(InputError, match=r"no centres; lines that begin with # are comments"):
+        read_centres(table(tmp_path, HEADER, *("#" + row for row in ROWS)))
+    with pytest.raises(InputError, match="comments and no centres"):
+        read_centres(table(tmp_path, "# nothing", "# here"))
+
+
+def test_the_line_of_the_file_is_named(tmp_path: Path) -> None:
+    lines = ["# from the machine", "", HEADER, *ROWS[:2], "", "# loose", *ROWS[2:5], "1,after,C,-20,abc,110"]
+    with pytest.raises(InputError, match=r"row 6, channel y: 'abc' is no number \(line 11 of the file\)") as error:
+        read_centres(table(tmp_path, *lines))
+    assert error.value.row == 6
+
+
 def edited(row: int, cell: int, text: str) -> list[str]:
     rows = [*ROWS, *SECOND]
     cells = rows[row - 1].split(",")
@@ -82,6 +102,7 @@ def edited(row: int, cell: int, text: str) -> list[str]:
     [
         (edited(3, 3, ""), r"row 3, channel x: the cell is empty.* Remedy"),
         (edited(8, 5, "nan"), r"row 8, channel z: 'nan' is no coordinate.* Remedy"),
+        (edited(4, 3, "1e300"), r"row 4, channel x: '1e300' is no coordinate \(line 5"),
         (edited(8, 5, "inf"), r"row 8, channel z: 'inf' is no coordinate"),
         (edited(4, 4, "abc"), r"row 4, channel y: 'abc' is no number.* Remedy"),
         (edited(4, 1, "during"), r"row 4, channel state: unknown state 'during'.* Remedy: write before or after"),
@@ -95,6 +116,11 @@ def edited(row: int, cell: int, text: str) -> list[str]:
         (["run,state,sphere,x,y", *(r.rpartition(",")[0] for r in ROWS)], r"no column 'z' among run, .* Remedy"),
         (["run,state,x,y,z", *(r.replace(",A,", ",") for r in ROWS[:1])], r"no column 'sphere'"),
         (["run,state,sphere,x,y,x", *ROWS], r"two columns are named 'x'.* Remedy"),
+        (
+            ["run,sphere,before_x,before_y,before_z,after_x,after_y,after_z", "1,A,1,2,3,4,5,6"],
+            r"no column 'state' among .*before_x.*one for every sphere with run, sphere, x_before",
+        ),
+        (["run,state,sphere,x/mm,y/mm,z/mm", *ROWS], r"no column 'x' among .*x/mm.* said as x, x_mm or x \[mm\]"),
         ([HEADER], r"no centres.* Remedy|no rows.* Remedy"),
         (["run,state,sphere,x_m,y_m,z_m", *ROWS], r"channel x_m: the coordinates are said to be in m\..* to mm"),
         ([HEADER, ",,,m,m,m", *ROWS], r"said to be in m\."),

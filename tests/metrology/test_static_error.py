@@ -158,6 +158,9 @@ def test_what_cannot_be_is_refused_by_run() -> None:
         measure_static_error(centres([72.0, 74.0]))
     with pytest.raises(InputError, match="ratio and turns"):
         measure_static_error(centres([72.0]), ratio=80)
+    for direction in (None, AXIS):
+        with pytest.raises(InputError, match=r"run 2: the output did not turn, 0\.000 deg instead of 72 deg.*twice"):
+            measure_static_error(centres([72.0, 0.0]), direction=direction)
     broken = centres([72.0, 72.0])
     broken.after_mm[1, 0] *= 1.01
     with pytest.raises(InputError, match=r"run 2: the distance of spheres .* sphere A is mis-measured"):

@@ -161,6 +161,55 @@ def test_intervals_and_shared_uncertainty() -> None:
     assert np.ptp(shared.date_80) > 1.5 * np.ptp(alone.date_80)
 
 
+def test_an_interval_says_its_level() -> None:
+    with pytest.raises(TypeError, match="level"):
+        Reading.of_interval(3.0, 2e-4, 1.8e-4, 2.2e-4)  # type: ignore[call-arg]
+    with pytest.raises(UsageError, match="between 0 and 1"):
+        Reading.of_interval(3.0, 2e-4, 1.8e-4, 2.2e-4, level=95.0)
+
+
+def test_intervals_in_words() -> None:
+    rng = np.random.default_rng(30)
+    near = [
+        Reading(7.0 * week, (0.6 + 0.4 * week / 29) * LEVEL_RAD + 2e-5 * rng.standard_normal(), 2e-5)
+        for week in range(30)
+    ]
+    found = WearTrend().forecast(near)
+    assert found.date_95[0] - found.now_days < 0.5 < found.date_95[1] - found.now_days
+    assert f"95 %: within {found.date_95[1] - found.now_days:.0f} days." in found.sentence
+    far, _ = history(rng)
+    found = WearTrend(draws=400).forecast(far)
+    short = WearTrend(draws=400, horizon_days=found.date_days - found.now_days).forecast(far)
+    assert f"80 %: in {found.date_80[0] - found.now_days:.0f} days or later, 95 %" in short.sentence
+
+
+@pytest.mark.parametrize("fall", [5e-6, 2e-5])
+def test_a_falling_history_is_called_so(fall: float) -> None:
+    rng = np.random.default_rng(31)
+    readings = [Reading(7.0 * week, 4e-4 - fall * week + 1e-6 * rng.standard_normal(), 1e-5) for week in range(16)]
+    found = WearTrend().forecast(readings)
+    assert found.answer is Answer.NO_TREND
+    assert np.isfinite(found.now_rad).all()
+    assert found.sentence.endswith(
+        "The readings fall, which wear does not: was the drive serviced, or load or measurement changed?"
+    )
+    assert "fall" not in WearTrend().forecast(history(rng)[0]).sentence
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("limit_rad", float("nan")), ("limit_rad", -1.0), ("limit_rad", float("inf")), ("alpha", 5.0), ("alpha", 0.0),
+        ("min_readings", 1), ("notice_days", float("nan")), ("notice_days", -1.0), ("horizon_days", -5.0),
+        ("common_rad", -1.0), ("draws", 0), ("draws", 150.5),
+    ],
+)  # fmt: skip
+def test_arguments_out_of_range(name: str, value: float) -> None:
+    readings, _ = history(np.random.default_rng(32), weeks=9)
+    with pytest.raises(UsageError, match=rf"{name} is .*, got {value}"):
+        WearTrend(**{name: value}).forecast(readings)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     ("readings", "says"),
     [

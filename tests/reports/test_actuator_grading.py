@@ -71,9 +71,15 @@ def test_runs_lie_side_by_side_with_their_intervals() -> None:
 def test_coverage_stands_beside_what_was_asked() -> None:
     rows = [row for row in results().to_dict()["rows"] if row["metric"].startswith("coverage")]
     figure = actuator_grading.coverage_figure(rows)
+    assert titles(figure) == ["+20 kgf → +40 kgf"]
     assert [tick.get_text() for tick in figure.axes[0].get_xticklabels()] == ["80 % asked", "90 % asked"]
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["runs", "runs, widened", "specimens"]
-    assert len(figure.axes[0].texts) == 6
+    assert [text.get_text() for text in figure.axes[0].texts] == ["0.70"] * 6
+    assert all(text.get_position()[1] < 0.1 for text in figure.axes[0].texts)  # no line goes through them
+    other = [{**row, "source": "+40 kgf", "target": "+20 kgf"} for row in rows]
+    left, right = (axis.get_position() for axis in actuator_grading.coverage_figure([*rows, *other]).axes)
+    assert left.x0 < right.x0
+    assert left.y0 == right.y0
 
 
 def test_one_feature_that_leads_at_both_loads_is_drawn_once() -> None:

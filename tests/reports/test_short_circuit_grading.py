@@ -53,7 +53,7 @@ def test_every_recording_is_a_point_and_a_doubted_one_is_crossed() -> None:
         assert [float(line.get_xdata()[0]) for line in marks] == [0.0, 0.3, 0.3, -0.9]
         assert [line.get_marker() for line in marks].count("x") == 1
     words = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert {"healthy", "phase A", "severity 4", "label doubted"} <= set(words)
+    assert {"healthy", "phase A", "40 % shorted", "label doubted"} <= set(words)
     assert "label doubted" not in [text.get_text() for text in plane_figure(POINTS, []).legends[0].get_texts()]
 
 

@@ -1,4 +1,4 @@
-"""Three-phase transforms: exact on systems whose components are known, and a symmetry of the machine is one of them."""
+"""Phasors and sequences: exact on systems whose components are known, and a symmetry of the machine is one of them."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ from hypothesis import strategies as st
 
 from jointwatch.core.errors import UsageError
 from jointwatch.signals.three_phase import (
-    clarke,
     harmonic_phasors,
-    park,
     supply_frequency,
     symmetrical_components,
 )
@@ -76,17 +74,6 @@ def test_each_signal_can_have_its_own_frequency() -> None:
     values = np.stack([waves(system(0, 2.0, 0), hz, 210)[0] for hz in (50.0, 60.0)])
     found = harmonic_phasors(values, np.array([0.05, 0.06]), (1, 5))
     np.testing.assert_allclose(np.abs(found), [[2, 0], [2, 0]], atol=1e-10)
-
-
-def test_clarke_and_park_of_an_unbalanced_system() -> None:
-    """In axes that turn with the supply the positive sequence stands still; the negative one goes round twice."""
-    angle = 2 * np.pi * 60 * np.arange(300) / RATE_HZ
-    values = waves(system(0.2, 2.0 * np.exp(0.3j), 0.5), 60.0, 300)
-    turned = park(values, angle)
-    expected = 2.0 * np.exp(0.3j) + 0.5 * np.exp(-2j * angle)
-    np.testing.assert_allclose(turned[0] + 1j * turned[1], expected, atol=1e-12)
-    np.testing.assert_allclose(turned[2], 0.2 * np.cos(angle), atol=1e-12)
-    np.testing.assert_allclose(clarke(values)[2], values.mean(axis=0), atol=1e-12)
 
 
 def test_what_cannot_be_computed_is_refused() -> None:

@@ -8,11 +8,20 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from jointwatch.core.errors import UsageError
-from jointwatch.studies._grading_methods import ACROSS, INSIDE, Grades, Method, Task, graded, say
+from jointwatch.core.errors import NotEnoughData, UsageError
+from jointwatch.studies._grading_methods import ACROSS, INSIDE, STAGE_OUT, Grades, Method, Task, graded, say
 from jointwatch.studies._grading_scores import RANK, SCORES, rank_correlation, run_means, spread
 from jointwatch.studies._strokes import PROFILE, read_strokes
-from jointwatch.studies.actuator_grading import _ACROSS, _LAST, ActuatorGrading, _across, _inside, _pairs
+from jointwatch.studies.actuator_grading import (
+    _ACROSS,
+    _BY_RUN,
+    _LAST,
+    _STAGE,
+    ActuatorGrading,
+    _across,
+    _closing,
+    _inside,
+)
 
 STATES = ("normal", "backlash1", *(f"spalling{stage}" for stage in range(1, 9)))
 CYCLES, SAMPLES, RUNS = 2, 54, 3
@@ -62,10 +71,6 @@ def test_only_normal_runs_and_stages_of_the_fault_are_graded(grades: Grades) -> 
     assert len(grades.stage) == 9 * 2 * RUNS * CYCLES
     assert grades.loads == [20.0, 40.0]
     assert not any("backlash" in name for name in grades.runs)
-    assert _pairs(grades, None, None) == [(20.0, 40.0), (40.0, 20.0)]
-    assert _pairs(grades, None, 20.0) == [(40.0, 20.0)]
-    with pytest.raises(UsageError, match=r"no load \+60 kgf .* \+20 kgf, \+40 kgf"):
-        _pairs(grades, 60.0, None)
 
 
 def test_nothing_is_learned_that_tests(grades: Grades) -> None:
@@ -127,9 +132,9 @@ def test_ranks_are_spearmans_also_of_drawn_runs() -> None:
 
 def test_scores_and_their_intervals() -> None:
     stage, runs = np.repeat(np.arange(4), 4), np.repeat(np.arange(8), 2)
-    degree = stage + np.where(runs % 2, 0.0, 1.4)
+    degree = np.clip(stage + np.where(runs % 2, 0.0, 1.4), 0, 3)
     found = {name: spread(degree[None], stage, runs, score) for name, score in SCORES.items()}
-    assert found["mean absolute stage error"][0] == pytest.approx((1.4 + 1.4 + 1.0) / 8)  # degrees are cut at stage 3
+    assert found["mean absolute stage error"][0] == pytest.approx((1.4 + 1.4 + 1.0) / 8)
     assert found["exact stage"][0] == pytest.approx(5 / 8)
     assert found["within one stage"][0] == 1
     low, high = found["exact stage"][1:]
@@ -152,6 +157,9 @@ def test_study_finds_the_stated_rows_and_resumes(axis: Path, tmp_path: Path, mon
     for kind in ("runs", "widened", "specimens"):
         assert {f"coverage, 90 % intervals by {kind}", f"width in stages, 80 % intervals by {kind}"} <= metrics
     assert {"exact stage, by run", "mean absolute stage error"} <= metrics
+    counted = {(row.metric, row.n) for row in found.rows if row.split == _ACROSS and row.method == ACROSS[-1].name}
+    assert {(RANK, 9), ("exact stage, by run", 9), (_BY_RUN, 8 * RUNS + 1)} <= counted  # a stage is a session
+    assert "ridge, profile, own baseline, shift out, settings by stages" in {row.method for row in found.rows}
     said = [record for record in found.details["predictions"] if record["split"] == _ACROSS]
     assert len(said) == 8 * RUNS + 1
     assert all(record["low"] <= record["high"] for record in said)
@@ -160,14 +168,62 @@ def test_study_finds_the_stated_rows_and_resumes(axis: Path, tmp_path: Path, mon
     assert "steps were taken over" in again.notes[-1]
 
 
-@pytest.mark.parametrize("load", [20.0, 40.0])
-def test_measured_stages_are_ranked_inside_a_load(measured: Grades, load: float) -> None:
+def test_intervals_reach_a_last_stage_that_was_not_learned(grades: Grades) -> None:
+    (tasks,) = [job[4] for job in _inside(grades, 20.0, 2, False) if job[0] == _STAGE and job[3] == STAGE_OUT[-1]]
+    task = tasks[-1]
+    assert set(grades.stage[task.test]) == {8}
+    assert grades.stage[task.learned].max() == 7
+    low, high = np.array(say(STAGE_OUT[-1], task, 0)["intervals"]["specimens"]["0.8"])
+    assert (high > 7).all()
+    assert (high <= 8).all()
+    assert (low <= high).all()
+
+
+def test_settings_by_stages_are_not_those_by_runs(measured: Grades) -> None:
+    """With runs held out the specimens are known, so that little shrinkage looks best; with stages out, much."""
+    tasks = {job[3].name: (job[3], job[4][0]) for job in _across(measured, (40.0, 20.0), 5, False)}
+    plain = "ridge, profile, own baseline, shift out"
+    reach, rank = {}, {}
+    for name in (plain, f"{plain}, settings by stages"):
+        degree = np.array(say(*tasks[name], 0)["degree"])
+        reach[name], rank[name] = np.ptp(degree), spearmanr(degree, measured.stage[tasks[name][1].test])[0]
+    assert reach[f"{plain}, settings by stages"] < reach[plain]
+    assert rank[f"{plain}, settings by stages"] < 0.8 < rank[plain]
+
+
+def _kept(grades: Grades, rows: np.ndarray) -> Grades:
+    at = np.flatnonzero(rows)
+    features = {name: values[at] for name, values in grades.features.items()}
+    rest = (getattr(grades, name)[at] for name in ("stage", "load_kgf", "run", "runs"))
+    return Grades(features, *rest, grades.index.take(at))
+
+
+def test_what_cannot_be_judged_is_refused_before_anything_is_learned(grades: Grades, axis: Path) -> None:
+    with pytest.raises(UsageError, match="no stage of a fault 'rust'; the faults there are: backlash, spalling"):
+        graded(read_strokes(axis), "rust")
+    late = _kept(grades, (grades.load_kgf == 20) | (grades.stage > 0) | (grades.run == RUNS))
+    with pytest.raises(NotEnoughData, match=r"baseline at \+40 kgf"):
+        _across(late, (20.0, 40.0), 2, True)
+    with pytest.raises(NotEnoughData, match=r"baseline at \+40 kgf"):
+        _inside(late, 40.0, 2, True)
+    few = _kept(grades, (grades.load_kgf == 20) | (grades.stage < 4))
+    assert few.loads == [20.0]
+
+
+def test_closing_notes_count_the_stages_there_are(grades: Grades) -> None:
+    assert "8 are left, too few for 90% intervals" in " ".join(_closing(grades, [20.0]))
+    few = _kept(grades, grades.stage < 6)
+    assert "5 are left, too few for 90% intervals" in " ".join(_closing(few, [20.0]))
+
+
+@pytest.mark.parametrize(("load", "method"), [(20.0, INSIDE[-1]), (40.0, Method("discriminant"))])
+def test_measured_stages_are_ranked_inside_a_load(measured: Grades, load: float, method: Method) -> None:
+    """By the headline, which chooses its family by the training runs, and by the family that it chooses."""
     task = next(job[4][0] for job in _inside(measured, load, 5, True))
     assert set(measured.run[task.test]) == {6, 7}
-    degree = np.array(say(Method("discriminant"), task, 0)["degree"])
-    stage = measured.stage[task.test]
-    assert spearmanr(degree, stage)[0] > 0.93
-    assert INSIDE[-1].learner == "auto"
+    said = say(method, task, 0)
+    assert said["chosen"] == "discriminant"
+    assert spearmanr(said["degree"], measured.stage[task.test])[0] > 0.93
 
 
 @pytest.mark.parametrize(("source", "target"), [(20.0, 40.0), (40.0, 20.0)])

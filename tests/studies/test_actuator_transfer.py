@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jointwatch.core.errors import InputError, UsageError
+from jointwatch.core.errors import InputError
 from jointwatch.studies._actuator_methods import ALONE, CARRIED, INSIDE, TRANSFERRED, UNCHANGED, Method, Task, say
 from jointwatch.studies._confusions import METRICS, confusions
 from jointwatch.studies._strokes import PROFILE, Strokes, read_strokes
-from jointwatch.studies.actuator_transfer import _DRAWN, _LAST, ActuatorTransfer, _Draw, _pairs, _parts
+from jointwatch.studies.actuator_transfer import _DRAWN, _LAST, ActuatorTransfer, _Draw, _parts
 
 KEYS = {"method", "split", "source", "target", "labels", "metric", "mean", "low", "high", "n", "seeds"}
 STATES = ("normal", "backlash1", "backlash2", "lackLubrication1", "spalling1", "spalling2")
@@ -113,14 +113,6 @@ def test_carried_with_one_run_is_above_the_source_as_it_is(strokes: Strokes) -> 
         for approach in (CARRIED, UNCHANGED)
     )
     assert carried > 0.9 > unchanged
-
-
-def test_loads_are_those_of_the_folder(strokes: Strokes) -> None:
-    assert _pairs(strokes, None, None) == [(20.0, 40.0), (40.0, 20.0)]
-    assert _pairs(strokes, 40.0, None) == [(40.0, 20.0)]
-    assert _pairs(strokes, 20.0, 20.0) == []
-    with pytest.raises(UsageError, match=r"no load \+60 kgf .* \+20 kgf, \+40 kgf"):
-        _pairs(strokes, 60.0, 20.0)
 
 
 def test_study_finds_the_stated_rows_and_resumes(axis: Path, tmp_path: Path) -> None:

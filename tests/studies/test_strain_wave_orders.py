@@ -10,10 +10,13 @@ import pytest
 from scipy.signal import lfilter
 
 from jointwatch.core import Channel, Quantity, Recording, Robot
-from jointwatch.core.errors import NotEnoughData
+from jointwatch.core.errors import NotEnoughData, UsageError
 from jointwatch.recordings import read
 from jointwatch.recordings.parquet import Parquet
+from jointwatch.signals.orders import shared_orders
+from jointwatch.studies._part import Part
 from jointwatch.studies._strain_wave_lines import (
+    around,
     fitted,
     friction_current,
     located,
@@ -23,13 +26,15 @@ from jointwatch.studies._strain_wave_lines import (
     wrong_ratio,
 )
 from jointwatch.studies._strain_wave_stretches import Stretch, find_stretches, same_speed
+from jointwatch.studies._strain_wave_verdict import holm, joints_together
+from jointwatch.studies.base import Results
 from jointwatch.studies.strain_wave_orders import StrainWaveOrders
 
 RATIO = 101.0
 SPEEDS = {"slow": 0.07, "medium": 0.11, "back": -0.14, "fast": 0.19}
 MAINS_HZ, RESONANCE_HZ = 50.0, 30.0
 LINES = {RATIO: 0.03, 2 * RATIO: 0.04}
-BAND: dict[str, Any] = {"low": 60.0, "high": 420.0, "ratio": RATIO, "level": 0.05, "draws": 500}
+BAND: dict[str, Any] = {"low": 60.0, "high": 420.0, "level": 0.05, "draws": 500}
 
 
 def stroke(
@@ -82,9 +87,10 @@ def test_a_gear_gives_its_orders_and_mains_and_resonance_none(geared: list[Stret
     rng = np.random.default_rng(0)
     found = search(geared, "current", rng, **BAND)
     assert sorted(order for order, _ in found.lines) == [pytest.approx(o, abs=1.0) for o in LINES]
-    assert found.ratio == pytest.approx(RATIO, abs=0.5)
-    assert found.ratio_p < 0.01
-    assert found.ratio_p_named < 1e-3
+    best = int(found.pair.statistic.argmax())
+    assert found.ratios[best] == pytest.approx(RATIO, abs=0.5)
+    assert found.pair.p_search[best] < 0.01
+    assert found.pair.p_single[found.ratios == RATIO][0] < 1e-3
     places = located(geared, "current", list(LINES), RATIO, rng)
     for order, (value, low, high) in zip([*LINES, RATIO], [*places.lines, places.ratio], strict=True):
         assert value == pytest.approx(order, abs=0.3)
@@ -140,10 +146,27 @@ def test_what_is_found_without_a_gear_is_as_rare_as_stated() -> None:
 def test_a_wrong_ratio_of_each_speed_hides_the_gear(geared: list[Stretch]) -> None:
     rng = np.random.default_rng(0)
     found = search(geared, "current", rng, **BAND)
-    null = np.array(wrong_ratio(found, rng, level=0.05, draws=200, times=40))
+    wrong = wrong_ratio(found, rng, level=0.05, draws=BAND["draws"], times=40)
     assert found.lines[0][1] < 0.01
-    assert (null[:, 0] <= 0.05).sum() <= 6
-    assert ((null[:, 1:].mean(axis=0) > 0.3) & (null[:, 1:].mean(axis=0) < 0.7)).all()
+    assert (wrong.search <= 0.05).sum() <= 6
+    assert wrong.search.min() >= 1 / (1 + BAND["draws"])
+    for p_values, grid in ((wrong.single, found.orders), (wrong.pair, found.ratios)):
+        assert p_values.shape == (40, len(grid))
+        assert (p_values <= 0.05).mean() == pytest.approx(0.05, abs=0.02)
+        assert (p_values[:, around(grid, RATIO)] <= 0.05).mean() < 0.1
+
+
+def test_both_orders_of_a_speed_are_slid_by_one_draw() -> None:
+    """Where a speed is strong at a ratio it is so at twice it, but no two speeds at the same: nothing is shared, and
+    slid apart both would look like four stretches that agree."""
+    rng = np.random.default_rng(0)
+    hits = []
+    for _ in range(60):
+        strength = np.repeat(rng.exponential(size=(3, 1, 200)), 2, axis=1)
+        hits.append((shared_orders(strength, rng, draws=200).p_single <= 0.01).mean())
+    assert np.mean(hits) == pytest.approx(0.01, abs=0.004)
+    apart = shared_orders(strength.reshape(6, 200), rng, draws=200)
+    assert (apart.p_single <= 0.01).mean() > 0.02
 
 
 def test_stretches_that_are_short_or_folded_are_left_out_with_a_reason() -> None:
@@ -156,22 +179,89 @@ def test_stretches_that_are_short_or_folded_are_left_out_with_a_reason() -> None
     assert "half the sampling rate is order 2" in left[0]
 
 
-def test_the_study_says_the_same_twice_and_needs_two_speeds(tmp_path: Path) -> None:
-    for recording in strokes(LINES):
-        Parquet.write(recording, tmp_path / "data" / f"{recording.session}.parquet")
-    options = StrainWaveOrders.Options(data=tmp_path / "data", ratio=RATIO, quick=True)
-    first, second = (StrainWaveOrders().run(options, tmp_path / name) for name in ("one", "two"))
-    assert first.to_dict()["rows"] == second.to_dict()["rows"]
-    rows = {(row.split, row.metric): row for row in first.rows if row.target == "joint 1"}
-    assert rows["blind search", "lines found that count"].mean == 2
-    assert rows["named beforehand", "amplitude at order 202 (A)"].mean == pytest.approx(LINES[202.0], rel=0.15)
-    assert rows["named beforehand", "share of friction current at order 202"].mean == pytest.approx(0.09, abs=0.04)
-    assert {line["multiple"] for line in first.details["lines"]} == {1, 2}
-    assert any("101" in note for note in first.notes)
-    for recording in list((tmp_path / "data").iterdir())[1:]:
-        recording.unlink()
-    with pytest.raises(NotEnoughData, match="different speed"):
-        StrainWaveOrders().run(options, tmp_path / "three")
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("strain-wave") / "data"
+    for recording in strokes(LINES, turns=0.3):
+        Parquet.write(recording, folder / f"{recording.session}.parquet")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def ran(data: Path) -> Results:
+    options = StrainWaveOrders.Options(data=data, ratio=RATIO, quick=True)
+    return StrainWaveOrders().run(options, data.parent / "one")
+
+
+def test_the_study_finds_both_orders_and_says_how_often_nothing_gives_as_much(ran: Results) -> None:
+    rows = {(row.split, row.metric): row.mean for row in ran.rows if row.target == "joint 1"}
+    assert rows["blind search", "lines found that count"] == 2
+    for order in (101, 202):
+        assert rows["named beforehand", f"p of order {order}"] < 0.001
+        assert rows["named beforehand", f"p of order {order}, share of wrong ratios"] < 0.05
+        assert rows["named beforehand", f"frequency at order {order} as the speed to the power"] == pytest.approx(
+            1.0, abs=0.1
+        )
+    assert rows["named beforehand", "amplitude at order 202 (A)"] == pytest.approx(LINES[202.0], rel=0.15)
+    assert rows["named beforehand", "share of friction current at order 202"] == pytest.approx(0.09, abs=0.04)
+    false = [run["p_search"] for run in ran.details["null"]]
+    assert len(false) == 40
+    for p in [*false, *(line["p"] for line in ran.details["lines"])]:  # as many draws, or they could not be compared
+        assert 2001 * p == pytest.approx(round(2001 * p), abs=1e-6)
+    assert {line["multiple"] for line in ran.details["lines"]} == {1, 2}
+    for line in ran.details["lines"]:
+        assert line["p_wrong"] == (1 + sum(p <= line["p"] for p in false)) / 41
+        assert line["p_wrong"] == line["p_wrong_joints"]  # there is but one joint
+    gains = {other["ratio"]: other["gain"] for other in ran.details["ratios"]}
+    best = max(gains, key=lambda ratio: gains[ratio])
+    assert best in (RATIO, 0.5 * RATIO)
+    (told,) = [note for note in ran.notes if note.startswith("joint 1, current, 4 stretches of 4 speeds (1 : 2.7)")]
+    assert told.endswith(f"of the ratios compared {best:g} gains most")
+    assert "no line" not in told
+
+
+def test_what_is_tested_often_is_judged_by_the_number_of_tests(ran: Results) -> None:
+    named, backward = ran.details["named"], ran.details["backward"]
+    assert [line["lock_holm"] for line in named] == holm([line["lock_p"] for line in named]).tolist()
+    assert [test["session"] for test in backward] == ["back"] * len(named)
+    assert [test["holm"] for test in backward] == holm([test["p"] for test in backward]).tolist()
+    assert all(test["holm"] < 0.001 for test in backward if test["order"] in LINES)
+
+
+def test_a_joint_with_one_of_both_orders_has_not_both() -> None:
+    step = {
+        "gain": [0.0, 1.0],
+        "ratios": [90.0, 100.0],
+        "pair": {"p": 1e-4, "p_larger": 0.2},
+        "named": [{"order": order, "lock_p": 0.5, "is_order": True} for order in (100.0, 200.0)],
+        "stretches": [{"way": -1, "turns": 0.1, "session": "short", "orders": [[1, 1, 1e-9, 0]], "highest": 2000.0}],
+        "null": [{"line": False, "single": 0.0, "single_near": 0.0, "pair": 0.0, "pair_near": 0.0}],
+    }
+    part = Part()
+    joints_together(part, {1: step}, ratio=100.0, level=0.05, seeds=1)
+    counts = {row.metric: row.mean for row in part.rows}
+    assert counts["joints with 100 or 200 (Holm, 0.05)"] == 1
+    assert counts["joints with 100 and 200 (each at 0.05)"] == 0
+    assert part.details["backward"] == []  # 0.1 turns are too few to test an order against its neighbours
+
+
+def test_the_study_says_the_same_twice_and_needs_two_speeds(data: Path, ran: Results, tmp_path: Path) -> None:
+    options = StrainWaveOrders.Options(data=data, ratio=RATIO, quick=True)
+    assert StrainWaveOrders().run(options, tmp_path / "two").to_dict()["rows"] == ran.to_dict()["rows"]
+    for have, quantity in enumerate((Quantity.TORQUE, Quantity.CURRENT)):
+        made = stroke("only", 0.1, LINES)
+        channels = (made.channels[0], Channel(quantity, 1))
+        folder = tmp_path / quantity.value
+        Parquet.write(Recording(made.time_s, made.values, channels, made.robot, "only"), folder / "only.parquet")
+        with pytest.raises(NotEnoughData, match="different speed") as caught:
+            StrainWaveOrders().run(StrainWaveOrders.Options(data=folder), tmp_path / "three")
+        assert caught.value.have == have
+
+
+@pytest.mark.parametrize("asked", [{"ratio": 500}, {"ratio": 50}, {"ratio": 300}, {"low": 430}, {"high": 150}])
+def test_a_ratio_outside_the_band_is_refused(asked: dict[str, float], tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"--ratio .* must lie between"):
+        StrainWaveOrders.Options(data=tmp_path, **asked)
 
 
 def test_measured_joints_of_a_gen3_ripple_at_multiples_of_100(data_dir: Path) -> None:
@@ -182,10 +272,10 @@ def test_measured_joints_of_a_gen3_ripple_at_multiples_of_100(data_dir: Path) ->
     named, lines = {}, {}
     for joint in range(1, 8):
         mine = [one for one in found if one.joint == joint]
-        seen = search(mine, "current", np.random.default_rng(0), **BAND | {"ratio": 100.0})
-        named[joint], lines[joint] = seen.ratio_p_named, [order for order, _ in seen.lines]
-    assert all(named[joint] < 0.05 / 7 for joint in (3, 4, 5, 7))
-    assert sum(p < 0.05 for p in named.values()) >= 6
+        seen = search(mine, "current", np.random.default_rng(0), **BAND)
+        named[joint] = [float(seen.shared.p_single[seen.orders == order][0]) for order in (100.0, 200.0)]
+        lines[joint] = [order for order, _ in seen.lines]
+    assert [joint for joint, p in named.items() if max(p) <= 0.05] == [3, 4, 5, 7]
     every = [order for orders in lines.values() for order in orders]
     assert len(every) >= 5
     near = [abs(order - 100 * round(order / 100)) < 3 for order in every]

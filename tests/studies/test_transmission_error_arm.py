@@ -36,7 +36,8 @@ def made(joint: int, growth: float, seed: int) -> Table:
     families = dict.fromkeys((*RELATIVE, *ABSOLUTE))
     names = [f"{family}: {name}" for family in families for name in figure_names(family)]
     names += ["statistics: current rms", "statistics: current log energy"]
-    rows, columns, sessions, of_session = [], [], [], []
+    rows, columns, of_session = [], [], []
+    sessions: list[dict[str, object]] = []
     for unit in range(UNITS):
         began = rng.standard_normal(len(names))
         degree = (unit % 6 + 0.2 + 0.6 * rng.random()) * LEVEL_RAD
@@ -160,8 +161,8 @@ def test_profiles_of_a_fleet_are_those_of_the_view(tmp_path: Path, monkeypatch: 
     unit, session = table.index.unit[0], table.index.session[0]
     (recording,) = Parquet().read(folder / "fleet" / unit / f"{session}.parquet")
     for baseline in ("unit", None):
-        view = ProfileGrades(1, float(recording.robot.joint(1).gear_ratio or 100), baseline)  # type: ignore[arg-type]
+        view = ProfileGrades(1, float(recording.robot.joint(1).gear_ratio or 100), baseline)
         expected = view.measure(view.cut([recording]))
-        found = figures_for(table, baseline)[table.index.unit_session == table.index.unit_session[0]]  # type: ignore[arg-type]
+        found = figures_for(table, baseline)[table.index.unit_session == table.index.unit_session[0]]
         np.testing.assert_allclose(found, expected, rtol=1e-5)
     assert {name.split()[1].split("/")[0] for name in statistics_of(table).names} == {"current", "torque"}

@@ -92,7 +92,8 @@ class ProfileGrades(GradeView):
         views = [axis_view(recording, self.signals_, self.joint) for recording in recordings]
         for view in views:
             turns_a_sample = np.abs(np.diff(view.values[0])) * self.ratio / (2 * np.pi)
-            fastest = float(np.nanquantile(turns_a_sample, 0.95)) if len(turns_a_sample) else 0.0
+            known = turns_a_sample[np.isfinite(turns_a_sample)]
+            fastest = float(np.quantile(known, 0.95)) if len(known) else 0.0
             check_rate(view, _A_TURN * fastest * view.rate_hz, "a profile of so quick a motion")
         windows = by_cycle(views, length=self.length, channels=views[0].channels)
         return kept(windows, strokes(windows.values[:, 0], self.ratio), "stands")

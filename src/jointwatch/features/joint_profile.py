@@ -28,7 +28,7 @@ class JointProfile(Features):
     groups : which families of figures, of `friction`, `shape`, `ripple`, `roughness` and `play`.
 
     Windows are whole cycles of the same motion, at least 10 samples a turn of the input at top speed. Features are
-    called `current/1 order 2 at 59% speed`. They are said to be of their torque or current channel, though the joint's
+    called `current/1 order 2 at 57% speed`. They are said to be of their torque or current channel, though the joint's
     position has its part in them. A joint that stands gives zeros.
 
     Errors: `MissingChannel` without any joint that has both; `UsageError` for an unknown family.

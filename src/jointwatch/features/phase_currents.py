@@ -69,7 +69,8 @@ class PhaseCurrents(Features):
         if not motors:
             raise MissingChannel(
                 f"no joint has three phase currents among {', '.join(channels)}",
-                remedy="cut the windows with current/J:phase_a, :phase_b and :phase_c, and give Windows: arrays do not name their channels",
+                remedy="cut the windows with current/J:phase_a, :phase_b and :phase_c, and give Windows: arrays do not "
+                "name their channels",
             )
         titles = ("positive", *_SHARES, *(f"harmonic {harmonic}" for harmonic in self.harmonics))
         return [(f"{channels[own[0]].partition(':')[0]} {title}", own[0]) for own in motors for title in titles]

@@ -27,7 +27,7 @@ _SMALLEST_MM = 2.0
 _FARTHEST = 1e9  # no machine reaches as far from its origin, in whatever unit
 _LAYOUT = (
     "give a row for every centre with the columns run, state, sphere, x, y, z, or one for every sphere with run, "
-    "sphere, x_before, y_before, z_before, x_after, y_after, z_after; centres in mm, which may be said as x_mm or x [mm]"
+    "sphere, x_before, y_before, z_before, x_after, y_after, z_after; centres in mm, said as x, x_mm or x [mm]"
 )
 
 

@@ -270,7 +270,7 @@ def _require_turned(rotations: Sequence[Rotation], centres: SphereCentres, theor
     for turn, run in zip(rotations, centres.runs, strict=True):
         if abs(turn.angle_rad) < _GROSS_RAD:
             raise InputError(
-                f"run {run}: the output did not turn, {np.degrees(turn.angle_rad):.3f} deg instead of "
+                f"run {run}: the output did not turn, {np.degrees(abs(turn.angle_rad)):.3f} deg instead of "
                 f"{np.degrees(theory):g} deg",
                 file=centres.source or None,
                 remedy="give the centres of before and after the turn, not the same ones twice",

@@ -19,7 +19,7 @@ from jointwatch.core.levels import LEVEL_RAD
 __all__ = ["Answer", "Reading", "WearForecast", "WearState", "WearTrend"]
 
 _POWERS = np.arange(1.25, 4.01, 0.25)  # beside the straight line
-_SLOWING = np.array([0.5, 0.75])
+_SLOWING = np.arange(0.5, 0.91, 0.1)
 _STRAIGHT = 0.3  # prior probability of the straight line; all other powers share the rest
 _PRIOR_READINGS = 4.0  # weight of "the stated uncertainties are right" against the scatter found
 _QUANTILES = np.array([0.025, 0.1, 0.5, 0.9, 0.975])

@@ -23,7 +23,9 @@ _DEGREE = 8  # of the polynomials in the angle
 _STILL = 0.1  # share of the top speed below which friction turns round
 _END = 0.01  # share of the window on either side that the smoothing of its ends reaches
 _ORDERS = (1, 2, 4)  # of the wave generator
-_RIPPLE_EDGES = np.linspace(0.15, 1.03, 8)  # bands of speed, shares of the top speed
+_RIPPLE_EDGES = np.sqrt(
+    np.linspace(0.15**2, 1.03**2, 6)
+)  # speed, shares of its top; a ramp takes as many turns in each
 _LEAST_TURNS = 0.8  # of the input in a band, for orders to be told from a slope
 _ROUGH_EDGES = (0.08, 0.32, 0.56, 0.8, 1.1)
 _PER_TURN = 40  # points that a turn of the input is averaged over
@@ -110,7 +112,8 @@ def joint_profile(
     - `friction`: logarithm of Coulomb friction; the course of friction over the angle and its growth with speed, as
       shares of it;
     - `shape`: what the load over the angle has beside a constant, sine and cosine (gravity), as shares of gravity;
-    - `ripple`: logarithm of the mean square of each order by band of speed;
+    - `ripple`: logarithm of the mean square of each order by band of speed; a band that is rushed through, by less than
+      a turn of the input, gets the mean of the others;
     - `roughness`: logarithm of the mean square of what friction and load leave, all, and slow parts by band of speed;
     - `play`: around the angle where the load turns round.
 
@@ -125,7 +128,7 @@ def joint_profile(
     >>> found = joint_profile(np.stack([effort, 2 * effort]), np.stack([position] * 2), 100.0)
     >>> np.exp(found["friction"][:, 0]).round(1).tolist()
     [3.0, 6.0]
-    >>> order_2 = figure_names("ripple").index("order 2 at 59% speed")
+    >>> order_2 = figure_names("ripple").index("order 2 at 57% speed")
     >>> bool(abs(np.sqrt(2 * np.exp(found["ripple"][0, order_2])) - 0.5) < 0.05)
     True
     """
@@ -236,7 +239,11 @@ def _ripple(effort: np.ndarray, motion: _Motion, ratio: float, floor: float) -> 
         weight = np.linalg.lstsq(model, effort[start:stop], rcond=None)[0]
         power[place] += (weight[3:] ** 2).reshape(-1, 2).sum(axis=1) / 2 * (stop - start)
         samples[place] += stop - start
-    return np.log(power / np.maximum(samples, 1)[:, None] + floor).ravel()
+    if not samples.any():
+        return np.full(power.size, np.log(floor))
+    found = power / np.maximum(samples, 1)[:, None]
+    found[samples == 0] = power.sum(axis=0) / samples.sum()  # a band that is rushed through says what the others say
+    return np.log(found + floor).ravel()
 
 
 def _roughness(rest: np.ndarray, motion: _Motion, floor: float) -> np.ndarray:

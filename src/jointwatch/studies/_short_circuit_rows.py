@@ -70,8 +70,8 @@ def read_short_circuits(folder: Path, window_s: float) -> ShortCircuitRows:
     """All recordings of a folder that say their repetition and state, cut into windows side by side.
 
     Errors: `InputError` if none does, or for a fault without phase or severity; `NotEnoughData` without faults of all
-    three phases, the healthy motor in three repetitions, or recordings as long as a window; `UsageError` for windows of
-    less than two periods of the supply.
+    three phases and the healthy motor in three repetitions, in recordings as long as a window; `UsageError` for
+    windows of less than two periods of the supply.
     """
     reading = read(folder)
     recordings = [r for r in reading if "repetition" in r.truth and r.condition.label is not Label.UNCERTAIN]
@@ -80,8 +80,10 @@ def read_short_circuits(folder: Path, window_s: float) -> ShortCircuitRows:
             "no recording says its state and repetition", file=folder, remedy="give a folder like itsc_motor_current"
         )
     recordings = sorted(recordings, key=_place)
+    length = _length(recordings, window_s)
     levels = max(r.condition.stage or 0 for r in recordings)
-    facts = {r.session: (_state(r, levels), int(r.truth["repetition"])) for r in recordings}
+    cut = [r for r in recordings if len(r.time_s) >= length]
+    facts = {r.session: (_state(r, levels), int(r.truth["repetition"])) for r in cut}
     phases = {1 + (state - 1) // levels for state, _ in facts.values() if state}
     if len(phases) < len(PHASES):
         raise NotEnoughData(
@@ -92,7 +94,6 @@ def read_short_circuits(folder: Path, window_s: float) -> ShortCircuitRows:
         what, unit = "leaving repetitions out", "repetitions of the healthy motor"
         raise NotEnoughData(what, needed=_LEAST_REPETITIONS, have=len(healthy), unit=unit)
     rate_hz = recordings[0].rate_hz
-    length = _length(recordings, window_s)
     windows = sliding(recordings, rate_hz=rate_hz, length=length, step=length)
     orders = [windows.with_values(np.roll(windows.values, -order, axis=1)) for order in range(len(PHASES))]
 
@@ -135,12 +136,12 @@ def _state(recording: Recording, levels: int) -> int:
 
 
 def _length(recordings: Sequence[Recording], window_s: float) -> int:
-    """Samples of a window that every recording can give and that holds two periods of the supply."""
+    """Samples of a window, of which there are some and which holds two periods of the supply."""
     rate_hz = recordings[0].rate_hz
     length = round(window_s * rate_hz)
-    shortest = min(len(recording.time_s) for recording in recordings)
-    if shortest < length:
-        raise NotEnoughData(f"windows of {window_s:g} s", needed=length, have=shortest, unit="samples a recording")
+    longest = max(len(recording.time_s) for recording in recordings)
+    if longest < length:
+        raise NotEnoughData(f"windows of {window_s:g} s", needed=length, have=longest, unit="samples of a recording")
     supply_hz = rate_hz * float(np.median([supply_frequency(recording.values) for recording in recordings]))
     if length * supply_hz < _LEAST_PERIODS * rate_hz:
         raise UsageError(

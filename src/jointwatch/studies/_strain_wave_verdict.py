@@ -10,7 +10,7 @@ import numpy as np
 from jointwatch.studies._part import Part
 from jointwatch.studies._statistics import bootstrap
 
-__all__ = ["BEFOREHAND", "BLIND", "NULL", "holm", "joints_together"]
+__all__ = ["BEFOREHAND", "BLIND", "LEAST_TURNS", "NULL", "holm", "joints_together"]
 
 BLIND, BEFOREHAND = "blind search", "named beforehand"
 NULL = {
@@ -21,7 +21,8 @@ NULL = {
     "pair_near": (BEFOREHAND, "a ratio at 0.8 to 1.3 times the one named"),
 }
 """What may be found at a wrong ratio, and in which kind of test."""
-_LEAST_TURNS = 0.15  # in less the 24 neighbours of an order reach over the whole band
+LEAST_TURNS = 0.15
+"""In less, the 24 neighbours that an order is tested against in one stretch reach over most of the band."""
 _REPEATS = 2000
 
 
@@ -93,7 +94,7 @@ def _phases(part: Part, steps: Mapping[int, dict[str, Any]], level: float) -> No
 def _backward(part: Part, steps: Mapping[int, dict[str, Any]], level: float) -> None:
     """Each order in each backward stretch that is long enough, against its neighbours, for the number of tests."""
     stretches = [(joint, one) for joint, step in steps.items() for one in step["stretches"] if one["way"] < 0]
-    long = [(joint, one) for joint, one in stretches if one["turns"] >= _LEAST_TURNS]
+    long = [(joint, one) for joint, one in stretches if one["turns"] >= LEAST_TURNS]
     tests = [
         {"joint": joint, "session": one["session"], "turns": one["turns"], "order": line["order"], "p": fit[2]}
         for joint, one in long
@@ -103,7 +104,7 @@ def _backward(part: Part, steps: Mapping[int, dict[str, Any]], level: float) -> 
     part.table("backward", [test | {"holm": float(p)} for test, p in zip(tests, adjusted, strict=True)])
     if tests:
         part.notes.append(
-            f"{len(stretches)} stretches go backward, {len(long)} of them {_LEAST_TURNS:g} turns or more: "
+            f"{len(stretches)} stretches go backward, {len(long)} of them {LEAST_TURNS:g} turns or more: "
             f"{len(tests)} orders were tested there, {sum(test['p'] <= level for test in tests)} have a p-value of at "
             f"most {level:g}, {(adjusted <= level).sum()} after Holm's rule over all of them"
         )

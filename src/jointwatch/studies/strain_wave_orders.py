@@ -36,7 +36,7 @@ from jointwatch.studies._strain_wave_stretches import (
     same_speed,
     spectrum,
 )
-from jointwatch.studies._strain_wave_verdict import BEFOREHAND, BLIND, NULL, joints_together
+from jointwatch.studies._strain_wave_verdict import BEFOREHAND, BLIND, LEAST_TURNS, NULL, joints_together
 from jointwatch.studies.base import Progress, Results, Study, StudyOptions
 
 __all__ = ["StrainWaveOrders"]
@@ -274,6 +274,7 @@ def _tell(part: Part, joint: int, signal: str, step: dict[str, Any], options: _O
         row(f"frequency at {order} as the speed to the power", (line["power"], line["power_low"], line["power_high"]))
         row(f"mean phase vector at {order}", line["lock"])
         row(f"p of the phase at {order}", line["lock_p"])
+        row(f"p of the phase at {order}, for all phases (Holm)", line["lock_holm"])
         sizes = [(one["session"], *one["orders"][k][:2], one["friction"]) for one in step["stretches"]]
         row(f"amplitude at {order} (A)", _size([(s, a, u) for s, a, u, _ in sizes]))
         row(f"share of friction current at {order}", _size([(s, a / f, u / f) for s, a, u, f in sizes]))
@@ -290,7 +291,8 @@ def _tell(part: Part, joint: int, signal: str, step: dict[str, Any], options: _O
         "amplitudes",
         [
             identity | {key: one[key] for key in ("session", "way", "turns", "speed", "highest", "kept", "friction")}
-            | {"order": line["order"], "amplitude": a, "uncertainty": u, "p": p, "phase_rad": phase}
+            | {"order": line["order"], "amplitude": a, "uncertainty": u, "phase_rad": phase}
+            | {"p": p if one["turns"] >= LEAST_TURNS else np.nan}
             for one in step["stretches"]
             for line, (a, u, p, phase) in zip(step["named"], one["orders"], strict=True)
         ],
@@ -317,7 +319,8 @@ def _tell(part: Part, joint: int, signal: str, step: dict[str, Any], options: _O
 def _sentence(joint: int, signal: str, step: dict[str, Any], options: _Options) -> str:
     lines = ", ".join(
         f"{line['order']:.1f} [{line['low']:.1f}, {line['high']:.1f}] (p {line['p']:.2g}, as strong in "
-        f"{line['p_wrong']:.2g} of the joint's wrong ratios and {line['p_wrong_joints']:.2g} of all, frequency as speed^{line['power']:.2f})"
+        f"{line['p_wrong']:.2g} of the joint's wrong ratios and {line['p_wrong_joints']:.2g} of all joints', "
+        f"frequency as speed^{line['power']:.2f})"
         for line in step["lines"]
     )
     named = "; ".join(
@@ -330,8 +333,8 @@ def _sentence(joint: int, signal: str, step: dict[str, Any], options: _Options) 
     return (
         f"joint {joint}, {signal}, {len(step['stretches'])} stretches of {step['speeds']} speeds (1 : "
         f"{step['contrast']:.1f}): blind {lines or 'no line'}; named beforehand {named}; "
-        f"one or both of the first two p {step['pair']['p']:.1g}; ratio {ratio[0]:.2f} [{ratio[1]:.2f}, {ratio[2]:.2f}]; "
-        f"of the ratios compared {best['ratio']:g} gains most"
+        f"one or both of the first two p {step['pair']['p']:.1g}; "
+        f"ratio {ratio[0]:.2f} [{ratio[1]:.2f}, {ratio[2]:.2f}]; of the ratios compared {best['ratio']:g} gains most"
     )
 
 

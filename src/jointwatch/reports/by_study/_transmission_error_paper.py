@@ -32,6 +32,8 @@ CAPTIONS = {
 }
 _LEVELS = 6
 _HALF_RATE_HZ = 500.0
+_LEAST_ENTROPY = 1e-9
+_ABOVE_HZ = 2.0  # below stands the motion itself, far above all else
 _MARKERS = "os^DvPX<>*phd"
 
 
@@ -70,7 +72,10 @@ def _entropies(records: Sequence[Record]) -> Figure:
                 x = np.array([int(record["band"]) for record in own]) + 0.09 * (level - 3.5)
                 mean, sd = (np.array([float(record[key]) for record in own]) for key in ("mean", "sd"))
                 colour = level_colour(level)
-                axis.errorbar(x, mean, sd, color=colour, marker="o", markersize=3.5, linewidth=1.1, elinewidth=0.8)
+                ends = (np.minimum(sd, 0.9 * mean), sd)
+                axis.errorbar(x, mean, ends, color=colour, marker="o", markersize=3.5, linewidth=1.1, elinewidth=0.8)
+            axis.set_yscale("log")
+            axis.set_ylim(bottom=_LEAST_ENTROPY)
             axis.set_title(signal, loc="left", fontsize=10)
             edges = [f"{_HALF_RATE_HZ / bands * k:.0f}–{_HALF_RATE_HZ / bands * (k + 1):.0f}" for k in range(bands)]
             axis.set_xticks(range(1, bands + 1), edges, rotation=40, ha="right", fontsize=8)
@@ -88,11 +93,11 @@ def _spectra(records: Sequence[Record]) -> Figure:
             for level in range(1, _LEVELS + 1):
                 own = [record for record in records if record["level"] == level]
                 hz, mean = (np.array([float(record[key]) for record in own]) for key in ("hz", "mean"))
-                shown = hz > 1.0 if scale == "linear" else hz > 0
+                shown = hz > _ABOVE_HZ if scale == "linear" else hz > 0
                 axis.plot(hz[shown], mean[shown], color=level_colour(level), linewidth=1.3)
             axis.set_yscale(scale)
             axis.set_xlim(0, 30)
-            axis.set_title("above 1 Hz" if scale == "linear" else "logarithmic", loc="left", fontsize=10)
+            axis.set_title(f"above {_ABOVE_HZ:g} Hz" if scale == "linear" else "logarithmic", loc="left", fontsize=10)
         figure.supxlabel("frequency (Hz)", fontsize=10)
         figure.supylabel("marginal spectrum (A s)", fontsize=10)
         _level_legend(figure)

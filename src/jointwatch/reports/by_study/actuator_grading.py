@@ -11,8 +11,8 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from jointwatch.reports.paper_figures import confusion_matrix, grouped_bars
-from jointwatch.reports.study_figures import OKABE_ITO, STYLE, interval_figure, save
+from jointwatch.reports.paper_figures import confusion_matrix
+from jointwatch.reports.study_figures import MARKERS, OKABE_ITO, STYLE, interval_figure, save
 from jointwatch.reports.tables import blocks_by_metrics
 from jointwatch.studies._grading_methods import HEADLINES
 from jointwatch.studies._grading_scores import RANK
@@ -27,10 +27,12 @@ _INTERVALS = re.compile(r"coverage, (?P<asked>\d+) % intervals by (?P<kind>\w+)"
 _SPREAD = 0.32  # stages over which the runs of a stage are drawn side by side
 CAPTIONS = {
     "stages": "Stage said of each run that was not learned, with its interval, against the true stage",
-    "ranks_inside": "Rank correlation of the stage inside a load, cycle by cycle, with 95 % intervals over runs",
-    "ranks_across": "Rank correlation of the stage from load to load, cycle by cycle, with 95 % intervals over runs",
+    "ranks_inside": "Rank correlation of the stage inside a load, cycle by cycle, with 95 % intervals over stages, "
+    "each of which is one session",
+    "ranks_across": "Rank correlation of the stage from load to load, cycle by cycle, with 95 % intervals over "
+    "stages, each of which is one session",
     "coverage": "Share of cycles whose stage lies in its interval, from load to load, by whose held-out errors make "
-    "the intervals; lines are what was asked",
+    "the intervals, with 95 % intervals over stages; dashed lines are what was asked",
     "leading": "Mean current in the phase of the stroke that ranks the training runs best, less that of the load's "
     "normal runs, run by run",
 }
@@ -101,18 +103,34 @@ def stages_figure(records: Sequence[Record]) -> Figure:
 
 
 def coverage_figure(rows: Sequence[Record]) -> Figure:
-    """Bars of the coverage measured, by how intervals were made and what was asked; a panel a pair of loads."""
-    shown = []
-    for row in rows:
-        match = _INTERVALS.fullmatch(str(row["metric"]))
-        if match:
-            kind = {"runs": "runs", "widened": "runs, widened", "specimens": "specimens"}[match["kind"]]
-            shown.append({**row, "method": kind, "metric": f"{match['asked']} % asked", "panel": _place(row)})
-    figure = grouped_bars(shown, y_label="share of cycles covered", panel="panel")
-    asked = [int(str(metric).split()[0]) / 100 for metric in dict.fromkeys(row["metric"] for row in shown)]
-    for axis in figure.axes:
-        for place, share in enumerate(asked):
-            axis.hlines(share, place - 0.47, place + 0.47, color="black", linewidth=1.0, linestyle="--", zorder=0.9)
+    """Coverage measured, by how intervals were made, against what was asked; a panel a pair of loads, side by side."""
+    found = [(row, match) for row in rows if (match := _asked(row))]
+    kinds = list(dict.fromkeys(match["kind"] for _, match in found))
+    asked = sorted({int(match["asked"]) for _, match in found})
+    panels = list(dict.fromkeys(_place(row) for row, _ in found))
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(1.0 + 3.6 * len(panels), 3.4), layout="constrained")
+        axes = figure.subplots(1, len(panels), sharex=True, sharey=True, squeeze=False).ravel()
+        for axis, title in zip(axes, panels, strict=True):
+            for place, share in enumerate(asked):
+                axis.hlines(share / 100, place - 0.45, place + 0.45, color="black", linewidth=1.0, linestyle="--")
+            for number, kind in enumerate(kinds):
+                own = [(row, match) for row, match in found if _place(row) == title and match["kind"] == kind]
+                x = [asked.index(int(match["asked"])) + 0.28 * (number - (len(kinds) - 1) / 2) for _, match in own]
+                mean, low, high = (np.array([_number(row[key]) for row, _ in own]) for key in ("mean", "low", "high"))
+                colour, label = OKABE_ITO[number], {"widened": "runs, widened"}.get(kind, kind)
+                axis.vlines(x, low, high, color=colour, linewidth=1.6)
+                axis.plot(x, mean, MARKERS[number], color=colour, markersize=6, label=label)
+                for at, value in zip(x, mean, strict=True):
+                    axis.annotate(f"{value:.2f}", (at, 0.03), ha="center", fontsize=8.5, color=colour)
+            axis.set_title(title, fontsize=10, loc="left")
+            axis.set_xticks(range(len(asked)), [f"{share} % asked" for share in asked])
+            axis.set_xlim(-0.55, len(asked) - 0.45)
+            axis.set_ylim(0, 1.04)
+            axis.grid(axis="x", visible=False)
+        handles, names = axes[0].get_legend_handles_labels()
+        figure.legend(handles, names, loc="outside upper center", ncols=len(kinds), fontsize=9)
+        figure.supylabel("share of cycles covered", fontsize=10)
     return figure
 
 
@@ -164,6 +182,10 @@ def _place(record: Record) -> str:
     if record["source"] == record["target"]:
         return f"inside {record['target']}"
     return f"{record['source']} → {record['target']}"
+
+
+def _number(value: float | None) -> float:
+    return np.nan if value is None else float(value)
 
 
 def _asked(row: Record) -> re.Match[str] | None:

@@ -31,8 +31,9 @@ CAPTIONS = {
     "plane": "Negative sequence of each recording against the angle of its positive sequence: as measured; as change "
     "against the healthy motor; the change turned back by 120 degrees a phase. A cross marks a recording that does not "
     "show its state",
-    "severities": "Severity said of windows of a phase whose faults were never learned, share of the true severity: "
-    "trees on statistics (naive) and change of sequences with relabelled phases (carried)",
+    "severities": "Severity said of windows of a phase whose faults were never learned, of a repetition that was left "
+    "out as well, share of the true severity: trees on statistics (naive) and change of sequences with relabelled "
+    "phases (carried)",
 }
 
 
@@ -162,7 +163,7 @@ def _legend(marker: Mapping[str, str], shade: Any, top: int, odd: bool) -> list[
         for phase, sign in marker.items()
     ]
     levels = [
-        Line2D([], [], marker="s", color=shade(0.08 + 0.9 * k / top), label=f"severity {k}", **empty)
+        Line2D([], [], marker="s", color=shade(0.08 + 0.9 * k / top), label=f"{10 * k} % shorted", **empty)
         for k in range(1, top + 1)
     ]
     doubt = [Line2D([], [], marker="x", color="#D55E00", linestyle="none", ms=8, mew=1.6, label="label doubted")]

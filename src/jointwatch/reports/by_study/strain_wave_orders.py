@@ -22,10 +22,10 @@ Record = Mapping[str, Any]
 
 CAPTIONS = {
     "orders": "Left: amplitude of the current by order, root mean square over stretches. Right: how strong stretches "
-    "of different speed are together; above the dashed line one false line in twenty searches. Triangles: lines found; "
-    "grey: multiples of the ratio named beforehand",
+    "of different speed are together; dashed: what one search in twenty would pass if lines were as likely anywhere. "
+    "Triangles: lines that count; grey: multiples of the ratio named beforehand",
     "amplitudes": "Amplitude of each order by joint and recording, whiskers 95 % intervals; hollow where it does not "
-    "rise above its neighbours at 5 %",
+    "rise above its neighbours at 5 %, or in so few turns that these cannot tell",
     "map": "Strength over the background in short pieces, by their speed: an order is a ray by frequency and a level "
     "by order, mains or a resonance the other way round",
 }
@@ -97,7 +97,8 @@ def amplitudes_figure(amplitudes: Sequence[Record]) -> Figure:
 
     Parameters
     ----------
-    amplitudes : {"joint", "session", "way", "order", "amplitude", "uncertainty", "p"}; a mark for each session.
+    amplitudes : {"joint", "session", "way", "order", "amplitude", "uncertainty", "p"}; a mark for each session, hollow
+        where p is NaN.
     """
     orders = sorted({float(record["order"]) for record in amplitudes})
     joints = sorted({int(record["joint"]) for record in amplitudes})
