@@ -70,7 +70,9 @@ def test_a_study_without_result_says_so(results: Results, tmp_path: Path, parse_
     assert "No result." in parse_html(paths[-1].read_text()).text
 
 
-@pytest.mark.parametrize("name", [module.name for module in pkgutil.iter_modules(by_study.__path__)])
+@pytest.mark.parametrize(
+    "name", [module.name for module in pkgutil.iter_modules(by_study.__path__) if not module.name.startswith("_")]
+)
 def test_every_module_of_own_figures_belongs_to_a_study_and_offers_them(name: str) -> None:
     module = importlib.import_module(f"{by_study.__name__}.{name}")
     assert name in catalog.names("studies")

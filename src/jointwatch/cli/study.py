@@ -42,8 +42,8 @@ def study(
         options = kind.Options(**_parsed(ctx.args, kind.Options))
     except ValidationError as error:
         first = error.errors()[0]
-        option = str(first["loc"][0]).replace("_", "-")
-        raise UsageError(f"--{option}: {first['msg'].lower()}; see jointwatch study {name} --help") from None
+        option = "".join(f"--{part}: " for part in first["loc"][:1]).replace("_", "-")  # none where options disagree
+        raise UsageError(f"{option}{first['msg'].lower()}; see jointwatch study {name} --help") from None
     _run(kind(), options, out or Path("out") / name)
 
 

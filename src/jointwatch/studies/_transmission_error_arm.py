@@ -40,7 +40,7 @@ _COVERAGE, _FEW_COVERAGE = 0.9, 0.8  # five joints give errors for no more than 
 _TREES = 200
 _METRICS = ("accuracy", "within one level", "mean absolute level error")
 _SHOWN = {
-    "ripple twice a turn at top speed": "order 2 at 97% speed",
+    "ripple twice a turn at top speed": "order 2 at 98% speed",
     "Coulomb friction": "coulomb",
     "what friction and load leave": "rest",
     "slow part of it at middle speed": "slow rest at 44% speed",

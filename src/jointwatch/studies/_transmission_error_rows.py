@@ -15,6 +15,7 @@ from jointwatch.studies._part import Part
 from jointwatch.studies._transmission_error_drives import DRIVE_FOLDS
 from jointwatch.studies._transmission_error_methods import (
     AE_HMM,
+    ORACLES,
     OWN,
     PROFILE,
     TREES,
@@ -70,6 +71,7 @@ def drives_part(cycles: Cycles, steps: Mapping[str, Any], seeds: int, counts: Se
                 _pairs(part, cycles, told, key_of(PROFILE + name, count), key_of(rival + name, count), seeds)
     _worst(part, cycles, told.of[main])
     _verdict(part)
+    _against_oracle(part)
     part.notes.append(
         "the margin to the limit is the limit less the error, so that its interval covers exactly where that of the "
         "error does"
@@ -266,6 +268,15 @@ def _worst(part: Part, cycles: Cycles, repetitions: Sequence[tuple[np.ndarray, S
         )
         for group, mean, share in zip(groups.tolist(), off, hit, strict=True):
             part.table(f"by_{what}", [{what: group, "exact": float(share), "mean absolute level error": float(mean)}])
+
+
+def _against_oracle(part: Part) -> None:
+    """Whether what knows the true parameters, and learns from as few drives, is a bound."""
+    found = {row.method: row for row in part.rows if row.metric == "accuracy" and row.labels == "T = 1"}
+    for name in ("", OWN):
+        ours, best = found[PROFILE + name], max((found[one + name] for one in ORACLES), key=lambda row: row.mean)
+        beaten = "" if ours.mean <= best.mean else ", which so few drives teach badly: it is no bound"
+        part.notes.append(f"{ours.method}, exact {ours.mean:.3f}; {best.method} {best.mean:.3f}{beaten}")
 
 
 def _verdict(part: Part) -> None:

@@ -79,8 +79,9 @@ class TransmissionError(Study):
 
     Levels are those of the true static error, steps of 0.025 degree. Every method learns from the training drives
     alone, their youth included: scales, auto-encoder, epochs, widths of intervals. Networks are trained once a fold and
-    seed, and every classifier stands on the same code. The oracle, trees on the true parameters of the drive, is about
-    what any method can reach. Intervals are 95 %, from whole drives drawn again (protocol: sessions).
+    seed, and every classifier stands on the same code. The oracle, trees on the true parameters of the drive, learns
+    from as few drives as all others and so is no bound. Intervals are 95 %, from whole drives drawn again (protocol:
+    sessions).
     """
 
     Options = _Options

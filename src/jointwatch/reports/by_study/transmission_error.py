@@ -89,7 +89,9 @@ def figures(results: Results, out: Path) -> list[Path]:
             if (cell["part"], cell["method"], cell["split"], cell["cycles"]) == (part, method, split, 1)
         ]
         if cells:
-            paths += save(_confused(cells, CAPTIONS[stem]), out / stem)
+            name = method.removesuffix(OWN)
+            title = f"{name}\n{CAPTIONS[stem].removeprefix(f'{name}, ')}"
+            paths += save(_confused(cells, title), out / stem)
     for stem, draw, records in (
         ("noise", noise_figure, details.get("noise")),
         ("predicted", predicted_figure, details.get("predicted")),
@@ -214,7 +216,7 @@ def _confused(cells: Sequence[Record], title: str) -> Figure:
     counts = np.zeros((size, size))
     for cell in cells:
         counts[int(cell["true"]) - 1, int(cell["said"]) - 1] = float(cell["count"])
-    return confusion_matrix(counts, [str(k + 1) for k in range(size)], title=title.replace(", ", "\n", 1), of="cycles")
+    return confusion_matrix(counts, [str(k + 1) for k in range(size)], title=title, of="cycles")
 
 
 def _full(record: Record) -> str:
