@@ -9,8 +9,9 @@ import pytest
 
 from jointwatch.core.errors import UsageError
 from jointwatch.core.levels import LEVEL_RAD
+from jointwatch.prognosis.forecast import Answer
 from jointwatch.prognosis.readings import common_error, readings_of
-from jointwatch.prognosis.wear_trend import Answer, WearTrend
+from jointwatch.prognosis.wear_trend import WearTrend
 
 SHARE = 0.9
 

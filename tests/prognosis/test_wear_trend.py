@@ -10,7 +10,8 @@ from scipy.stats import binom
 
 from jointwatch.core.errors import UsageError
 from jointwatch.core.levels import LEVEL_RAD
-from jointwatch.prognosis.wear_trend import Answer, Reading, WearForecast, WearTrend
+from jointwatch.prognosis.forecast import Answer, Reading, WearForecast
+from jointwatch.prognosis.wear_trend import WearTrend
 
 NOISE = 1.5e-5
 DRAWS = 150

@@ -9,7 +9,8 @@ from scipy.spatial.transform import Rotation
 from jointwatch.core.levels import LEVEL_RAD
 from jointwatch.metrology.sphere_centres import SphereCentres
 from jointwatch.metrology.static_error import measure_static_error
-from jointwatch.prognosis.wear_trend import Answer, Reading, WearTrend
+from jointwatch.prognosis.forecast import Answer, Reading
+from jointwatch.prognosis.wear_trend import WearTrend
 from jointwatch.reports.static_error_figure import static_error_figure
 from jointwatch.reports.wear_trend_figure import wear_trend_figure
 

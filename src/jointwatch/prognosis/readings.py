@@ -9,7 +9,7 @@ import numpy as np
 from scipy.stats import norm
 
 from jointwatch.core.errors import UsageError
-from jointwatch.prognosis.wear_trend import Reading
+from jointwatch.prognosis.forecast import Reading
 
 __all__ = ["COMMON_SHARE", "Graded", "common_error", "readings_of"]
 

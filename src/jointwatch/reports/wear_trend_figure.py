@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from jointwatch.core.levels import LEVEL_RAD
-from jointwatch.prognosis.wear_trend import Answer, Reading, WearForecast
+from jointwatch.prognosis.forecast import Answer, Reading, WearForecast
 from jointwatch.reports.study_figures import OKABE_ITO, STYLE
 
 __all__ = ["wear_trend_figure"]

@@ -13,8 +13,9 @@ import numpy as np
 
 from jointwatch.core.levels import LEVEL_RAD
 from jointwatch.diagnosis._profile_grades import ProfileGrades
+from jointwatch.prognosis.forecast import Answer, Reading, WearForecast
 from jointwatch.prognosis.readings import common_error, readings_of
-from jointwatch.prognosis.wear_trend import Answer, Reading, WearForecast, WearTrend
+from jointwatch.prognosis.wear_trend import WearTrend
 from jointwatch.studies._fleet_table import Table
 from jointwatch.studies._folds import folds
 from jointwatch.studies._grading_scores import spread
