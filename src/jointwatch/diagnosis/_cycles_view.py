@@ -21,7 +21,7 @@ from jointwatch.windows.axis_view import axis_of, axis_view
 from jointwatch.windows.by_cycle import by_cycle
 from jointwatch.windows.own_baseline import OwnBaseline
 
-__all__ = ["CyclesView", "efforts", "shared_kinds"]
+__all__ = ["CyclesView", "check_position", "efforts", "shared_kinds"]
 
 _EFFORTS = (Quantity.TORQUE, Quantity.CURRENT, Quantity.JOINT_TORQUE)
 _FOLDS = 5
@@ -148,6 +148,18 @@ def shared_kinds(recordings: Sequence[Recording], axis: int | None) -> set[str]:
         own = [c for c in recording.channels if c.joint == number and not c.component]
         kinds.append({f"{c.quantity}" + ("" if c.source is Source.MEASURED else f".{c.source}") for c in own})
     return set.intersection(*kinds)
+
+
+def check_position(recordings: Sequence[Recording], axis: int | None, what: str, remedy: str) -> None:
+    """Errors: `MissingChannel` for the first recording whose axis has no measured position; `what` needs it."""
+    for recording in recordings:
+        if Quantity.POSITION not in shared_kinds([recording], axis):
+            raise MissingChannel(
+                f"{what}, which {recording.robot.unit}, session {recording.session!r}, has not",
+                file=recording.source or None,
+                channel=str(Quantity.POSITION),
+                remedy=remedy,
+            )
 
 
 def efforts(recordings: Sequence[Recording], axis: int | None) -> list[str]:

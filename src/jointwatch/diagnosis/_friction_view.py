@@ -8,8 +8,7 @@ from typing import Literal
 import numpy as np
 
 from jointwatch.core import Index, Quantity, Recording, Windows
-from jointwatch.core.errors import MissingChannel
-from jointwatch.diagnosis._cycles_view import CyclesView, efforts, shared_kinds
+from jointwatch.diagnosis._cycles_view import CyclesView, check_position, efforts
 from jointwatch.diagnosis._softmax_regression import SoftmaxRegression
 from jointwatch.features.friction import Friction
 from jointwatch.windows._cut import Domain
@@ -45,15 +44,12 @@ class FrictionView(CyclesView):
         self.target_penalty = target_penalty
 
     def _keys(self, recordings: Sequence[Recording]) -> list[str]:
-        for recording in recordings:
-            if Quantity.POSITION not in shared_kinds([recording], self.axis):
-                raise MissingChannel(
-                    f"friction needs the measured position of the axis, which {recording.robot.unit}, session "
-                    f"{recording.session!r}, has not",
-                    file=recording.source or None,
-                    channel=str(Quantity.POSITION),
-                    remedy="leave it out, or take views=('profile',), which needs none",
-                )
+        check_position(
+            recordings,
+            self.axis,
+            "friction needs the measured position of the axis",
+            "leave it out, or take views=('profile',), which needs none",
+        )
         return [str(Quantity.POSITION), "velocity.derived", *efforts(recordings, self.axis)]
 
     def _length(self, recordings: Sequence[Recording]) -> int:

@@ -9,9 +9,8 @@ from typing import Literal, Self
 import numpy as np
 
 from jointwatch.core import Index, Quantity, Recording, Windows
-from jointwatch.core.errors import MissingChannel
 from jointwatch.core.levels import LEVEL_RAD, LEVELS
-from jointwatch.diagnosis._cycles_view import efforts, shared_kinds
+from jointwatch.diagnosis._cycles_view import check_position, efforts
 from jointwatch.diagnosis._grade_view import GradeTable, GradeView, check_rate, kept
 from jointwatch.diagnosis._last_cycles import last_cycles, mean_of_last
 from jointwatch.diagnosis._ordinal import OrdinalRegressor
@@ -78,15 +77,12 @@ class ProfileGrades(GradeView):
         self.learner = learner
 
     def cut(self, recordings: Sequence[Recording]) -> Windows:
-        for recording in recordings:
-            if Quantity.POSITION not in shared_kinds([recording], self.joint):
-                raise MissingChannel(
-                    f"a profile against the angle needs the measured position of the joint, which "
-                    f"{recording.robot.unit}, session {recording.session!r}, has not",
-                    file=recording.source or None,
-                    channel=str(Quantity.POSITION),
-                    remedy="leave it out, or take view='code', which needs none",
-                )
+        check_position(
+            recordings,
+            self.joint,
+            "a profile against the angle needs the measured position of the joint",
+            "leave it out, or take view='code', which needs none",
+        )
         if not hasattr(self, "signals_"):
             self.signals_ = [str(Quantity.POSITION), *efforts(recordings, self.joint)]
         views = [axis_view(recording, self.signals_, self.joint) for recording in recordings]

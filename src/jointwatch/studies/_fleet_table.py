@@ -20,7 +20,7 @@ from jointwatch.recordings.parquet import Parquet
 from jointwatch.studies._ledger import Ledger
 from jointwatch.windows.plan import WindowPlan
 
-__all__ = ["Table", "gather", "manifest", "numbers_of", "plain_statistics"]
+__all__ = ["Table", "gather", "joined", "json_columns", "manifest", "numbers_of", "plain_statistics", "shortened"]
 
 _DIGITS = 6
 
@@ -113,7 +113,7 @@ def gather(
         progress(number, len(units), f"{folder.name}: {unit.name}")
         compute = partial(_unit, unit, plan, features, joints(unit.parent.name))
         parts.append(ledger.once(f"{folder.name}/features/{unit.parent.name}/{unit.name}", compute))
-    return _joined(parts)
+    return joined(parts)
 
 
 def plain_statistics(names: Sequence[str] | None = None) -> Features:
@@ -162,10 +162,9 @@ def _unit(
             if not len(windows):
                 continue
             values, names = features(windows)
-            rows += [[_short(x) for x in row] for row in values]
-            for name, column in windows.index.columns().items():
-                shown = [None if isinstance(x, float) and math.isnan(x) else x for x in column.tolist()]
-                columns.setdefault(name, []).extend(shown)
+            rows += shortened(values)
+            for name, column in json_columns(windows.index).items():
+                columns.setdefault(name, []).extend(column)
             of_session += [len(sessions) - 1] * len(values)
     return {
         "names": list(names),
@@ -208,7 +207,21 @@ def _facts(recording: Recording, joints: Sequence[int]) -> dict[str, Any]:
     }
 
 
-def _joined(parts: Sequence[Mapping[str, Any]]) -> Table:
+def json_columns(index: Index) -> dict[str, list[Any]]:
+    """Columns of an index as JSON, NaN as null."""
+    return {
+        name: [None if isinstance(x, float) and math.isnan(x) else x for x in column.tolist()]
+        for name, column in index.columns().items()
+    }
+
+
+def shortened(values: np.ndarray) -> list[list[float]]:
+    """Rows of figures with as many digits as a ledger keeps."""
+    return [[_short(x) for x in row] for row in values]
+
+
+def joined(parts: Sequence[Mapping[str, Any]]) -> Table:
+    """The table of units whose `names`, `rows`, `index`, `session`, `sessions` and `skipped` were steps of a ledger."""
     filled = [part for part in parts if part["rows"]]
     names = tuple(dict.fromkeys(name for part in filled for name in part["names"]))
     blocks, of_session, sessions, skipped = [], [], list[Mapping[str, Any]](), dict[str, int]()

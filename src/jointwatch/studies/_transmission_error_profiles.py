@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -16,7 +16,7 @@ from jointwatch.diagnosis._profile_grades import ABSOLUTE, RELATIVE, ProfileGrad
 from jointwatch.recordings.parquet import Parquet
 from jointwatch.signals.joint_profile import figure_names
 from jointwatch.studies._difficulty_drives import level_features
-from jointwatch.studies._fleet_table import Table, numbers_of
+from jointwatch.studies._fleet_table import Table, joined, json_columns, numbers_of, shortened
 from jointwatch.studies._ledger import Ledger
 from jointwatch.studies.base import Progress
 
@@ -24,7 +24,6 @@ __all__ = ["figures_for", "profile_table", "statistics_of"]
 
 _FAMILIES = tuple(dict.fromkeys((*RELATIVE, *ABSOLUTE)))
 _PLAIN = "statistics"
-_DIGITS = 6
 
 
 def profile_table(
@@ -48,7 +47,9 @@ def profile_table(
             f"holds no sessions of {', '.join(groups)}", file=folder, remedy="simulate the fleet, into an empty folder"
         )
     steps = {f"{folder.name}/profiles/{unit.parent.name}/{unit.name}": partial(_unit, unit, joint) for unit in units}
-    return _joined(list(ledger.every(steps, progress).values()))
+    table = joined(list(ledger.every(steps, progress).values()))
+    columns = {**table.index.columns(), "label": np.where(table.of("fault") == "", "normal", "anomalous")}
+    return replace(table, index=Index(**columns))
 
 
 def figures_for(table: Table, baseline: Literal["unit"] | None) -> np.ndarray:
@@ -59,15 +60,8 @@ def figures_for(table: Table, baseline: Literal["unit"] | None) -> np.ndarray:
 
 def statistics_of(table: Table) -> Table:
     """The plain statistics alone."""
-    chosen = [i for i, name in enumerate(table.names) if name.startswith(_PLAIN)]
-    return Table(
-        table.values[:, chosen],
-        tuple(table.names[i] for i in chosen),
-        table.index,
-        table.session_of_row,
-        table.sessions,
-        table.skipped,
-    )
+    names = tuple(name for name in table.names if name.startswith(_PLAIN))
+    return replace(table, values=table.columns(lambda name: name in names), names=names)
 
 
 def _unit(folder: Path, joint: int) -> dict[str, Any]:
@@ -85,10 +79,9 @@ def _unit(folder: Path, joint: int) -> dict[str, Any]:
             chosen = [i for i, title in enumerate(titles) if not title.startswith(Quantity.POSITION)]
             values = np.concatenate([view.measure(windows), plain[:, chosen]], axis=1)
             names = [*names[: values.shape[1] - len(chosen)], *(f"{_PLAIN}: {titles[i]}" for i in chosen)]
-            rows += [[float(f"{x:.{_DIGITS}g}") for x in row] for row in values]
-            for name, column in windows.index.columns().items():
-                shown = [None if isinstance(x, float) and math.isnan(x) else x for x in column.tolist()]
-                columns.setdefault(name, []).extend(shown)
+            rows += shortened(values)
+            for name, column in json_columns(windows.index).items():
+                columns.setdefault(name, []).extend(column)
             of_session += [len(sessions)] * len(values)
             truth = recording.truth
             sessions.append(
@@ -103,20 +96,4 @@ def _unit(folder: Path, joint: int) -> dict[str, Any]:
                     "latent": numbers_of({k: column[joint - 1] for k, column in truth["latent"].items()}, ""),
                 }
             )
-    return {"names": names, "rows": rows, "index": columns, "session": of_session, "sessions": sessions}
-
-
-def _joined(parts: Sequence[dict[str, Any]]) -> Table:
-    offset = np.cumsum([0, *(len(part["sessions"]) for part in parts)])
-    of_session = [np.array(part["session"], int) + start for part, start in zip(parts, offset, strict=False)]
-    sessions = tuple(session for part in parts for session in part["sessions"])
-    columns = {
-        name: np.array([np.nan if x is None else x for part in parts for x in part["index"][name]])
-        for name in parts[0]["index"]
-    }
-    place = np.concatenate(of_session)
-    columns["label"] = np.where(
-        np.array([session["fault"] == "" for session in sessions])[place], "normal", "anomalous"
-    )
-    values = np.array([row for part in parts for row in part["rows"]])
-    return Table(values, tuple(parts[0]["names"]), Index(**columns), place, sessions, {})
+    return {"names": names, "rows": rows, "index": columns, "session": of_session, "sessions": sessions, "skipped": {}}
