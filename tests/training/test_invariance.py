@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from jointwatch.core.errors import UsageError
 from jointwatch.models.cnn1d import Cnn1d
 from jointwatch.training.data import Batch, Shuffled
-from jointwatch.training.invariance import Coral, VRex, coral, group_risks
+from jointwatch.training.invariance import Coral, VRex, group_coral, group_risks
 from jointwatch.training.loop import fit
 from jointwatch.training.objectives import HeldOut, Supervised, cross_entropy
 from jointwatch.training.options import Options
@@ -34,20 +34,20 @@ def test_coral_is_the_published_formula() -> None:
     spread = (torch.cov(one.T) - torch.cov(other.T)).square().sum() / (4 * 5**2)
     domain = torch.cat([torch.full((30,), 3), torch.full((40,), 8)])
     # Each of the two is half the distance away from their mean.
-    torch.testing.assert_close(coral(torch.cat([one, other]), domain), spread / 4)
+    torch.testing.assert_close(group_coral(torch.cat([one, other]), domain), spread / 4)
 
 
 def test_coral_sees_means_and_covariances_and_nothing_else() -> None:
     rows, domain = normal(60, 4), torch.arange(60) // 20
     same = rows[:20].repeat(3, 1)
-    assert coral(same, domain) == pytest.approx(0, abs=1e-12)
-    assert coral(rows, torch.zeros(60, dtype=torch.int64)) == 0
-    torch.testing.assert_close(coral(rows, domain), coral(rows + 7, domain))
-    torch.testing.assert_close(coral(rows, domain), coral(rows, 2 - domain))
+    assert group_coral(same, domain) == pytest.approx(0, abs=1e-12)
+    assert group_coral(rows, torch.zeros(60, dtype=torch.int64)) == 0
+    torch.testing.assert_close(group_coral(rows, domain), group_coral(rows + 7, domain))
+    torch.testing.assert_close(group_coral(rows, domain), group_coral(rows, 2 - domain))
     shifted = same + torch.tensor([0.0, 1.0, 2.0]).double().repeat_interleave(20)[:, None]
-    assert float(coral(shifted, domain)) == pytest.approx(2 / 3)
-    assert torch.autograd.gradcheck(lambda values: coral(values, domain[::6]), normal(10, 3).requires_grad_())
-    assert torch.isfinite(coral(rows[:2], torch.tensor([0, 1])))  # groups of one row
+    assert float(group_coral(shifted, domain)) == pytest.approx(2 / 3)
+    assert torch.autograd.gradcheck(lambda values: group_coral(values, domain[::6]), normal(10, 3).requires_grad_())
+    assert torch.isfinite(group_coral(rows[:2], torch.tensor([0, 1])))  # groups of one row
 
 
 def test_risks_are_those_of_the_groups() -> None:
@@ -129,7 +129,7 @@ def test_coral_makes_embeddings_alike() -> None:
         fit(network, Shuffled(units(0), 60), objective, Options(epochs=20, learning_rate=0.01, bfloat16=False))
         with torch.inference_mode():
             embedded = network.embed(test.values)
-            distances.append(float(coral(embedded / embedded.std(dim=0).mean(), test.domain)))
+            distances.append(float(group_coral(embedded / embedded.std(dim=0).mean(), test.domain)))
         losses.append(HeldOut(Supervised(), test)(network))
     assert distances[1] < 0.5 * distances[0]
     assert losses[1] < 0.5  # of 0.69: it still tells the classes apart

@@ -27,6 +27,8 @@ __all__ = ["Cnn"]
 
 Trainer = Callable[[Network, Batches, Objective, Options], tuple[Network, History]]
 
+Aligner = Callable[..., Network]
+
 _CHUNK = 256  # windows scored at once, and healthy ones kept for comparison
 _MINIMUM_STEPS = 8  # of an epoch, so that few windows are gone through several times
 
@@ -175,6 +177,52 @@ class Cnn(Detector):
         self._remember(windows.normal())
         return self
 
+    def examples(self, windows: Windows, count: int) -> Windows:
+        """At most so many of the windows, evenly drawn from each domain and label: what `align_by` will need of the
+        sources."""
+        windows = windows[windows.index.label != "uncertain"]
+        group = np.char.add(np.char.add(windows.index.domain, "/"), windows.index.label)
+        names, rng = np.unique(group), generator(self.random_state, 1)
+        share = max(count // max(len(names), 1), 1)
+        rows = [rng.permutation(np.flatnonzero(group == name))[:share] for name in names]
+        return windows[np.sort(np.concatenate(rows))]
+
+    def align_by(self, sources: Windows, target: Windows, labelled: Windows | None, align: Aligner) -> Self:
+        """Learn from labelled sources and a target without labels at once, in place, by an alignment of the caller's:
+        (network, sources, target, labelled) -> network. This is what the adaptation strategies of `transfer` use.
+
+        Each domain of `sources` is a source of its own. Where all of them are healthy, sources and target alike get a
+        disturbed copy of each window; the target's rows are without labels either way.
+
+        Errors: `NotEnoughData` without a normal window of the target.
+        """
+        for windows in (sources, target):
+            self._checked(windows)
+        if not len(target):
+            raise NotEnoughData("adapting", needed=1, have=0, unit="windows of the target")
+        synthetic = self.anomalies_ == "synthetic"
+        parts = [sources[sources.index.domain == name] for name in np.unique(sources.index.domain)]
+        known = None if labelled is None else labelled[labelled.index.label != "uncertain"]
+        batches, bare = [self._batch(part) for part in parts], self._batch(target)
+        if synthetic:
+            batches = [
+                self._with_copies(part.take(part.label.numpy() == 0), sources.channels, stream=2) for part in batches
+            ]
+            bare = self._with_copies(bare, sources.channels, stream=3)
+        given = None if known is None or not len(known) else self._batch(known)
+        self.network_ = align(
+            self.network_,
+            batches,
+            bare.unlabelled(),
+            given,
+            seed=self.random_state,
+            device=self.device,
+            bfloat16=self.bfloat16,
+        )
+        self._rebuild()
+        self._remember(target.normal())
+        return self
+
     def _score(self, windows: Windows) -> np.ndarray:
         values, mask = self._standardised(windows), torch.tensor(windows.presence)
         scores = np.empty(len(windows))
@@ -260,19 +308,20 @@ class Cnn(Detector):
             weights = balanced_weights(data.label.numpy())
             return Shuffled(data, self.batch_size, self.random_state, minimum_steps=_MINIMUM_STEPS), Supervised(weights)
         half = max(self.batch_size // 2, 1)
-        return Shuffled(data, half, self.random_state, self._change(windows), _MINIMUM_STEPS), Supervised()
+        return Shuffled(data, half, self.random_state, self._change(windows.channels), _MINIMUM_STEPS), Supervised()
 
-    def _change(self, windows: Windows) -> _WithAnomalies:
+    def _change(self, channels: tuple[Channel, ...]) -> _WithAnomalies:
         low, high = self.strength_sigma
-        return _WithAnomalies(windows.channels, (low, high), self.clip_sigma)
+        return _WithAnomalies(channels, (low, high), self.clip_sigma)
 
     def _validation(self, windows: Windows) -> Batch:
         data = self._batch(windows)
-        if self.anomalies_ == "labels":
-            return data
-        copies = max(1, _CHUNK // len(data))  # few windows are disturbed in several ways
-        rows = data.take(np.tile(np.arange(len(data)), copies))
-        return self._change(windows)(rows, generator(self.random_state, 0, 0, 1))
+        return data if self.anomalies_ == "labels" else self._with_copies(data, windows.channels, stream=1)
+
+    def _with_copies(self, data: Batch, channels: tuple[Channel, ...], stream: int) -> Batch:
+        """Healthy rows and disturbed copies of them; few are disturbed in several ways."""
+        rows = data.take(np.tile(np.arange(len(data)), max(1, _CHUNK // len(data))))
+        return self._change(channels)(rows, generator(self.random_state, 0, 0, stream))
 
     def _held_out(self, windows: Windows) -> np.ndarray:
         """(window,) True where held out to choose the epoch; whole groups, some of each class."""

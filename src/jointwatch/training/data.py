@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, field, fields, is_dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any, Protocol, Self
 
 import numpy as np
@@ -85,6 +85,19 @@ class Batch:
         """Rows by position or mask."""
         index = torch.from_numpy(np.ascontiguousarray(rows))
         return type(self)(self.values[index], self.mask[index], self.label[index], self.domain[index])
+
+    def unlabelled(self) -> Self:
+        """The same rows without labels: what is not there cannot be learned from."""
+        return replace(self, label=torch.full_like(self.label, -1))
+
+    def of_domain(self, number: int) -> Self:
+        """The same rows, said to be of one domain."""
+        return replace(self, domain=torch.full_like(self.domain, number))
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[Self]) -> Self:
+        """Rows of several batches of one layout, one after the other."""
+        return cls(*(torch.cat([getattr(part, column.name) for part in parts]) for column in fields(cls)))
 
     def to(self, device: torch.device) -> Self:
         """The same rows on a device; no copy if they are there."""

@@ -14,7 +14,7 @@ from jointwatch.models.base import Network
 from jointwatch.training.data import Batch
 from jointwatch.training.objectives import cross_entropy
 
-__all__ = ["Coral", "VRex", "coral", "group_risks"]
+__all__ = ["Coral", "VRex", "group_coral", "group_risks"]
 
 
 def group_risks(
@@ -34,25 +34,26 @@ def group_risks(
     return torch.stack(risks) if risks else logits.new_zeros(0)
 
 
-def coral(features: Float[Tensor, "row feature"], domain: Int[Tensor, " row"]) -> Float[Tensor, ""]:
+def group_coral(features: Float[Tensor, "row feature"], domain: Int[Tensor, " row"]) -> Float[Tensor, ""]:
     """How far the groups' means and covariances are from those that the groups have on average: mean over groups of
     squared distance of the means / d + squared Frobenius distance of the covariances / (4 d^2), d features. 0 for one
     group; groups of one row count with their mean only.
 
     Source: Sun & Saenko, "Deep CORAL: correlation alignment for deep domain adaptation", ECCV workshops 2016, for the
-    covariances of two domains (this is half of theirs for two); first moments added as is common.
+    covariances of two domains (`training.discrepancy.coral`; this is a quarter of it for two groups with equal means);
+    first moments added as is common.
 
     >>> rows = torch.tensor([[0.0, 1.0], [2.0, 1.0], [4.0, 1.0], [6.0, 1.0]])
-    >>> float(coral(rows, torch.tensor([0, 0, 1, 1]))), float(coral(rows, torch.tensor([0, 1, 1, 0])))
+    >>> float(group_coral(rows, torch.tensor([0, 0, 1, 1]))), float(group_coral(rows, torch.tensor([0, 1, 1, 0])))
     (2.0, 4.0)
     """
     groups = [features[domain == group] for group in torch.unique(domain)]
     width = features.shape[1]
     means = torch.stack([rows.mean(dim=0) for rows in groups])
     loss = (means - means.mean(dim=0)).square().sum(dim=1).mean() / width
-    centred = [rows - rows.mean(dim=0) for rows in groups if len(rows) > 1]
-    if centred:
-        spreads = torch.stack([rows.T @ rows / (len(rows) - 1) for rows in centred])
+    spread = [torch.cov(rows.T).reshape(width, width) for rows in groups if len(rows) > 1]
+    if spread:
+        spreads = torch.stack(spread)
         loss = loss + (spreads - spreads.mean(dim=0)).square().sum(dim=(1, 2)).mean() / (4 * width**2)
     return loss
 
@@ -89,8 +90,8 @@ class VRex:
 
 @dataclass(frozen=True)
 class Coral:
-    """Cross-entropy + `weight` x distance between the groups' embeddings (`coral`), over all rows, labelled or not:
-    what tells units apart shall not reach the head.
+    """Cross-entropy + `weight` x distance between the groups' embeddings (`group_coral`), over all rows, labelled or
+    not: what tells units apart shall not reach the head.
 
     Parameters
     ----------
@@ -119,7 +120,7 @@ class Coral:
         with torch.autocast(embedded.device.type, enabled=False):
             logits = network.head(embedded)
             loss = cross_entropy(logits, batch.label, _weights(self.class_weights, logits))
-            return loss + _risen(self.weight, self.warm_up, progress) * coral(embedded, batch.domain)
+            return loss + _risen(self.weight, self.warm_up, progress) * group_coral(embedded, batch.domain)
 
 
 def _checked(weight: float, warm_up: float) -> None:
