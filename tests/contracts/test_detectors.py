@@ -25,10 +25,17 @@ NAMES = catalog.names("detectors")
 BLIND = ("random_score", "duration")  # look at no signal, by design
 FAST: dict[str, dict[str, Any]] = {
     "cnn": {"filters": (32, 32, 32), "epochs": 20, "batch_size": 64, "learning_rate": 3e-3},
+    "cnn_lstm_auto_encoder": {
+        "filters": (16, 16), "kernels": (5, 3), "hidden": 16, "code": 8, "epochs": 40, "batch_size": 16,
+        "learning_rate": 5e-3,
+    },
     "isolation_forest": {"n_estimators": 50},
+}  # fmt: skip
+QUICK: dict[str, dict[str, Any]] = {  # where it need not be any good
+    "cnn": {"filters": (8, 8, 8), "epochs": 2},
+    "cnn_lstm_auto_encoder": {"hidden": 8, "code": 4, "epochs": 2},
 }
-QUICK: dict[str, dict[str, Any]] = {"cnn": {"filters": (8, 8, 8), "epochs": 2}}  # where it need not be any good
-TOLERANCE = {"cnn": 1e-4}  # float32 networks; the others are float64
+TOLERANCE = {"cnn": 1e-4, "cnn_lstm_auto_encoder": 1e-4}  # float32 networks; the others are float64
 CHANNELS, LENGTH = 4, 48
 
 

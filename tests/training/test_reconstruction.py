@@ -8,8 +8,18 @@ import torch
 
 from jointwatch.core.errors import UsageError
 from jointwatch.models._auto_encoder import AutoEncoder
+from jointwatch.models._recurrent_auto_encoder import RecurrentAutoEncoder
+from jointwatch.training.adversarial import domain_loss, strength_at
+from jointwatch.training.data import Batch, Shuffled
+from jointwatch.training.loop import fit
 from jointwatch.training.options import Options
-from jointwatch.training.reconstruction import fit_auto_encoder, held_out_groups
+from jointwatch.training.reconstruction import (
+    DomainBlind,
+    DomainReconstruction,
+    Reconstruction,
+    fit_auto_encoder,
+    held_out_groups,
+)
 from jointwatch.training.seed import seeded
 from jointwatch.training.session import Progress, Session, session
 
@@ -105,3 +115,64 @@ def test_groups_are_held_out_whole() -> None:
     assert len(np.unique(groups[held])) == 2
     assert not set(groups[held]) & set(groups[~held])
     assert not held_out_groups(np.full(5, "one"), 0.2, seed=0).any()
+
+
+def test_error_is_the_mean_over_channels_that_are_there() -> None:
+    class Zero(torch.nn.Module):
+        def forward(self, values: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+            return torch.zeros_like(values)
+
+    values = np.stack([np.full((2, 5), 1.0), np.full((2, 5), 3.0)]).transpose(1, 0, 2)
+    mask = np.array([[True, True], [True, False]])
+    loss = Reconstruction(masked=True)(Zero(), Batch.of_arrays(values, mask), 0.0)
+    assert float(loss) == pytest.approx((1 + 9 + 1) / 3)
+
+
+def _two_brands(rows: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """(row, 1, 16) sines of any size, of which the second brand's ride on a small step; and the brand of each row."""
+    rng = np.random.default_rng(seed)
+    brand = np.arange(rows) % 2
+    values = rng.standard_normal((rows, 1, 1)) * np.sin(np.arange(16) * 0.8)
+    return values + brand[:, None, None] * np.where(np.arange(16) < 8, 0.4, -0.4), brand
+
+
+def _blind() -> DomainBlind:
+    with seeded(0):
+        return DomainBlind(RecurrentAutoEncoder(1, 16, (8,), (3,), hidden=8, layers=1, code=4), domains=2)
+
+
+@pytest.mark.parametrize(("weight", "progress"), [(0.0, 1.0), (1.0, 0.1), (3.0, 1.0)])
+def test_the_encoder_works_against_the_discriminator_by_weight_and_progress(weight: float, progress: float) -> None:
+    """Gradients: the discriminator's is that of the domain loss; the encoder's that of the reconstruction minus weight
+    x strength times that of the domain loss; the decoder's that of the reconstruction."""
+    values, brand = _two_brands(32)
+    data, blind = Batch.of_arrays(values, domain=brand), _blind().eval()
+    reconstruction = Reconstruction(masked=True)(blind, data, progress)
+    domain = domain_loss(blind.discriminator(blind.network.encode(data.values)), data.domain)
+    whole = DomainReconstruction(weight)(blind, data, progress)
+    torch.testing.assert_close(whole, reconstruction + domain)
+    names, parameters = zip(*blind.named_parameters(), strict=True)
+    of_reconstruction, of_domain, of_whole = (
+        torch.autograd.grad(loss, parameters, allow_unused=True) for loss in (reconstruction, domain, whole)
+    )
+    sides = {"discriminator": 0, "encoder": 0, "decoder": 0}
+    for name, rebuild, tell, found in zip(names, of_reconstruction, of_domain, of_whole, strict=True):
+        if name.startswith("discriminator"):
+            side, expected = "discriminator", tell
+        elif tell is None:
+            side, expected = "decoder", rebuild
+        else:
+            side, expected = "encoder", rebuild - weight * strength_at(progress) * tell
+        sides[side] += 1
+        torch.testing.assert_close(found, expected, msg=name)
+    assert min(sides.values()) > 2
+
+
+def test_at_weight_zero_the_auto_encoder_is_trained_as_without_discriminator() -> None:
+    values, brand = _two_brands(64)
+    data = Batch.of_arrays(values, domain=brand)
+    alone, watched = _blind().network, _blind()
+    for trained, objective in ((alone, Reconstruction(masked=True)), (watched, DomainReconstruction(0.0))):
+        fit(trained, Shuffled(data, 16), objective, Options(epochs=2))
+    for one, other in zip(alone.parameters(), watched.network.parameters(), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -86,7 +86,7 @@ class Monitor(BaseEstimator):
         cls,
         recordings: Sequence[Recording],
         *,
-        detector: str = "mahalanobis",
+        detector: str = "auto",
         strategy: str = "normalisation",
         channels: str = "",
         kind: str | None = None,
@@ -99,13 +99,18 @@ class Monitor(BaseEstimator):
         """A monitor for these recordings from catalog names; `settings` go to the `WindowPlan`.
 
         `one_scale` gives all joints of a robot one scale for each quantity, so that a joint that stands still at the
-        target but moved at the source stays quiet.
+        target but moved at the source stays quiet. The detector `auto` is `cnn` for strategies that train a network,
+        else `mahalanobis`.
         """
         match = re.fullmatch(r"(\d+)/(\d+)", persistence)
         if match is None:
             raise UsageError(f"persistence is written k/n, for example 2/3, got {persistence!r}")
         plan = WindowPlan.suited_to(recordings, channels=channels, kind=kind, **settings)
-        chosen = catalog.load("transfer", strategy)(catalog.load("detectors", detector)())
+        kind_of_strategy = catalog.load("transfer", strategy)
+        if detector == "auto":
+            trains = hasattr(kind_of_strategy, "tune") or hasattr(kind_of_strategy, "align")
+            detector = "cnn" if trains else "mahalanobis"
+        chosen = kind_of_strategy(catalog.load("detectors", detector)())
         chosen.set_params(floor_share=1.0 if one_scale else chosen.floor_share)
         monitor = cls(
             plan,
@@ -122,10 +127,14 @@ class Monitor(BaseEstimator):
 
         Errors: `NotEnoughData` if there are too few healthy cycles to learn from.
         """
+        return self.fit_by(recordings, lambda train: clone(self.strategy).fit(train))
+
+    def fit_by(self, recordings: Sequence[Recording], learn: Callable[[Windows], Strategy]) -> Self:
+        """The same with a learning of the caller's: (training windows) -> a fitted strategy."""
         self._require_valid()
         windows = self._trusted(recordings)
         train, calibration = self._share(windows)
-        self.strategy_ = clone(self.strategy).fit(_as_healthy(train))
+        self.strategy_ = learn(_as_healthy(train))
         self.source_ = sorted(set(windows.index.domain.tolist()))
         self.target_ = self.source_
         self._calibrate(windows, train, calibration)
@@ -137,14 +146,20 @@ class Monitor(BaseEstimator):
         The strategy measures the target on cycles that are healthy or unlabelled, and may use the labels of those of
         its training part that have one; the threshold rests on the rest.
         """
+        return self.adapt_by(recordings, lambda healthy, labelled: self.strategy_.adapt(healthy, labelled=labelled))
+
+    def adapt_by(
+        self, recordings: Sequence[Recording], ready: Callable[[Windows, Windows | None], Strategy]
+    ) -> Monitor:
+        """The same with a strategy of the caller's: (healthy or unlabelled training windows, labelled ones or None) ->
+        a strategy that is ready for the target."""
         if not hasattr(self, "strategy_"):
             raise UsageError("the monitor must be fitted on a source before it is adapted")
         adapted = copy.deepcopy(self)
         windows = adapted._trusted(recordings)
         train, calibration = adapted._share(windows)
         labelled = train[train.index.label != "uncertain"]
-        healthy = _as_healthy(train).normal()
-        adapted.strategy_ = adapted.strategy_.adapt(healthy, labelled=labelled if len(labelled) else None)
+        adapted.strategy_ = ready(_as_healthy(train).normal(), labelled if len(labelled) else None)
         adapted.target_ = sorted(set(windows.index.domain.tolist()))
         adapted._calibrate(windows, train, calibration)
         return adapted

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from jointwatch.cli.adapt import adapt
+from jointwatch.cli.advise import advise
 from jointwatch.cli.catalog import catalog
 from jointwatch.cli.demo import demo
 from jointwatch.cli.fit import fit
@@ -23,6 +24,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for function in (inspect, fit, adapt, score, simulate, transmission_error, catalog, demo):
+for function in (inspect, advise, fit, adapt, score, simulate, transmission_error, catalog, demo):
     app.command()(function)
 app.command(context_settings=SETTINGS)(study)

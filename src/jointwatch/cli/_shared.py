@@ -23,14 +23,14 @@ from jointwatch.core.errors import (
 )
 
 if TYPE_CHECKING:
-    from jointwatch.alarms.monitor import Monitor
+    from jointwatch.diagnosis.anomaly import AnomalyDetector
 
 __all__ = [
     "EXIT_CODES",
     "command",
     "console",
     "errors",
-    "load_monitor",
+    "load_detector",
     "progress",
     "read",
     "writable_folder",
@@ -104,14 +104,19 @@ def read(path: Path, columns: Path | None = None) -> list[Recording]:
     return found
 
 
-def load_monitor(folder: Path) -> Monitor:
-    """The stored monitor; any other stored model is refused."""
+def load_detector(folder: Path) -> AnomalyDetector:
+    """The stored detector, or a monitor behind that front door; any other stored model is refused."""
     from jointwatch.alarms.monitor import Monitor
     from jointwatch.bundle import load
+    from jointwatch.diagnosis.anomaly import AnomalyDetector
 
     found = load(folder)
-    if not isinstance(found, Monitor):
-        raise ModelFileError(f"{folder} holds a {type(found).__name__}, not a monitor as `jointwatch fit` writes it")
+    if isinstance(found, Monitor):
+        return AnomalyDetector.around(found)
+    if not isinstance(found, AnomalyDetector):
+        raise ModelFileError(
+            f"{folder} holds a {type(found).__name__}, not an anomaly detector as `jointwatch fit` writes it"
+        )
     return found
 
 

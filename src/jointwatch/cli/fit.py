@@ -16,8 +16,20 @@ __all__ = ["fit"]
 def fit(
     path: Annotated[Path, typer.Argument(help="Recordings of the source robots: a file or folder.")],
     model: Annotated[Path, typer.Option(help="Folder to write the model to.")],
-    detector: Annotated[str, typer.Option(help="Detector; `jointwatch catalog detectors` lists them.")] = "mahalanobis",
-    strategy: Annotated[str, typer.Option(help="Transfer strategy; `jointwatch catalog transfer`.")] = "normalisation",
+    detector: Annotated[
+        str,
+        typer.Option(
+            help="Detector; `jointwatch catalog detectors` lists them. auto: cnn for strategies that train a network, "
+            "else mahalanobis; with --strategy auto both, or a comma-separated list."
+        ),
+    ] = "auto",
+    strategy: Annotated[
+        str,
+        typer.Option(
+            help="Transfer strategy; `jointwatch catalog transfer` lists them. auto: `jointwatch adapt` tries those "
+            "that fit and takes what the target's own evidence favours, target-only models among them."
+        ),
+    ] = "normalisation",
     channels: Annotated[
         str,
         typer.Option(
@@ -35,32 +47,36 @@ def fit(
         str, typer.Option(help="What is transferred between: brand, model, unit or truth:KEY.")
     ] = "brand",
     false_alarm_rate: Annotated[float, typer.Option(help="Stated false-alarm rate per decision.")] = 0.01,
+    doubt_rate: Annotated[
+        float,
+        typer.Option(help="Share of healthy decisions that may be called other than normal: the rest is uncertain."),
+    ] = 0.1,
     persistence: Annotated[str, typer.Option(help="k/n: alarm when k of the last n decisions pass.")] = "1/1",
     exclude_odd: Annotated[bool, typer.Option(help="Leave odd healthy cycles out of the threshold.")] = False,
     one_scale: Annotated[bool, typer.Option(help="One scale for all joints of a quantity.")] = False,
     columns: Annotated[Path | None, typer.Option(help="Column map (YAML) for CSV or HDF5.")] = None,
 ) -> None:
     """Learn what normal is on one or several robots and store the model."""
-    from jointwatch.alarms.monitor import Monitor
     from jointwatch.bundle import save
+    from jointwatch.diagnosis.anomaly import AnomalyDetector
 
     recordings = read(path, columns)
     writable_folder(model)
     settings = {"length": length, "rate_hz": rate_hz, "step": step, "decide_s": decide_s, "domain": domain}
-    monitor = Monitor.suited_to(
-        recordings,
-        detector=detector,
-        strategy=strategy,
+    door = AnomalyDetector(
+        strategy,
+        detector,
         channels=channels,
         kind=None if kind == "auto" else kind,
+        windows={name: value for name, value in settings.items() if value is not None},
         false_alarm_rate=false_alarm_rate,
+        doubt_rate=max(false_alarm_rate, doubt_rate),
         persistence=persistence,
         exclude_odd=exclude_odd,
         one_scale=one_scale,
-        **{name: value for name, value in settings.items() if value is not None},
     )
     with console.status("learning"):
-        monitor.fit(recordings)
-    for line in monitor.summary():
+        door.fit(recordings)
+    for line in door.summary():
         console.print(line, markup=False, highlight=False)
-    written(save(monitor, model))
+    written(save(door, model))

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from jointwatch.cli._shared import command, console, load_monitor, read, written
+from jointwatch.cli._shared import command, console, load_detector, read, written
 
 __all__ = ["score"]
 
@@ -22,13 +22,17 @@ def score(
     """Score recordings, raise alarms, and write scores.parquet, alarms.json and report.html."""
     from jointwatch.reports.verdict import write_verdict
 
-    monitor = load_monitor(model)
+    detector = load_detector(model)
     recordings = read(path, columns)
     with console.status("scoring"):
-        verdict = monitor.score(recordings)
-    cycles = len(verdict.cycle_scores)
+        verdict = detector.detect(recordings)
+        said = detector.said(verdict)
+    monitor, cycles = detector.monitor_, len(said)
+    counts = ", ".join(f"{(said == name).sum()} {name}" for name in ("normal", "uncertain", "anomalous"))
     console.print(
-        monitor.shortage_ or f"{len(verdict.alarms)} alarms in {cycles} decisions", markup=False, highlight=False
+        monitor.shortage_ or f"{len(verdict.alarms)} alarms in {cycles} decisions: {counts}",
+        markup=False,
+        highlight=False,
     )
-    for file in write_verdict(monitor, verdict, recordings, out):
+    for file in write_verdict(monitor, verdict, recordings, out, said):
         written(file)

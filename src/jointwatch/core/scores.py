@@ -77,3 +77,23 @@ class Scores:
         np.logical_or.at(anomalous, group, self.index.label == "anomalous")
         columns["label"] = np.where(anomalous, "anomalous", columns["label"])
         return replace(best, index=Index(**columns))
+
+    def by_joint(self) -> np.ndarray | None:
+        """(row, joint) share of the blame that each joint has, column 0 is joint 1; rows sum to 1, or are 0 where no
+        joint is blamed. None where the detector cannot say, or no channel is of a joint.
+
+        >>> import numpy as np
+        >>> from jointwatch.core import Quantity
+        >>> a, t = np.array(["a"]), np.zeros(1)
+        >>> index = Index(a, a, a, a, t, t + 1, t, t, np.array(["normal"]), a, t, t)
+        >>> channels = (Channel(Quantity.CURRENT, 1), Channel(Quantity.CURRENT, 2), Channel(Quantity.VELOCITY, 2))
+        >>> Scores(t, index, "any", channels, np.array([[1.0, 2.0, 1.0]])).by_joint().tolist()
+        [[0.25, 0.75]]
+        """
+        joint = np.array([channel.joint or 0 for channel in self.channels], np.int64)
+        if self.contributions is None or not joint.any():
+            return None
+        blame = np.zeros((joint.max(), len(self)))
+        np.add.at(blame, joint[joint > 0] - 1, np.maximum(self.contributions[:, joint > 0], 0.0).T)
+        total = blame.sum(axis=0)
+        return np.asarray(np.where(total > 0, blame / np.where(total > 0, total, 1.0), 0.0).T)

@@ -11,6 +11,7 @@ from sklearn.exceptions import NotFittedError
 
 from jointwatch.core import Windows
 from jointwatch.core.errors import UsageError
+from jointwatch.windows.time_step import time_step_s
 
 __all__ = ["Features"]
 
@@ -18,29 +19,35 @@ __all__ = ["Features"]
 class Features(TransformerMixin, BaseEstimator, ABC):
     """A scikit-learn transformer: windows, or arrays (window, channel, time), to float64 vectors (window, feature).
 
-    Authors write `_names` and `_transform`, and `_fit` where something is learned. Fitted state lives in attributes
-    that end in an underscore, as in `Detector`.
+    Authors write `_names` and `_transform` (or `_transform_timed`), and `_fit` where something is learned. Fitted
+    state lives in attributes that end in an underscore, as in `Detector`.
 
     Attributes
     ----------
     channels_ : tuple of channel keys, `c0`, `c1` ... for arrays. length_ : samples a window.
     feature_names_ : list of str. feature_channel_ : (feature,) int, channel each feature is of, -1 = of several.
     n_features_in_ : channels a window.
-    of_one_channel : class attribute, False where a feature rests on other channels of the same joint as well; such
-        features need `Windows`, because arrays do not say which channels belong together.
+    of_one_channel : class attribute, False where a feature rests on other channels of the same joint as well, or on
+        what channels are called; such features need `Windows`, because arrays do not name their channels.
+    of_time : class attribute, True where a feature depends on the sampling rate; authors then write `_transform_timed`.
 
     Features of channels that a robot does not have are 0.
     """
 
     of_one_channel: ClassVar[bool] = True
+    of_time: ClassVar[bool] = False
 
     @abstractmethod
     def _names(self, channels: tuple[str, ...], length: int) -> list[tuple[str, int]]:
         """Name and channel number (-1 = several) of each feature, in the order of `_transform`."""
 
-    @abstractmethod
     def _transform(self, values: np.ndarray, presence: np.ndarray) -> np.ndarray:
         """(window, channel, time) and (window, channel) -> (window, feature)."""
+        raise NotImplementedError
+
+    def _transform_timed(self, values: np.ndarray, presence: np.ndarray, step_s: np.ndarray) -> np.ndarray:
+        """The same where `of_time`; step_s (window,) is the time from sample to sample."""
+        raise NotImplementedError
 
     def _fit(self, values: np.ndarray, presence: np.ndarray) -> None:
         """Learn what is to be learned; most features need nothing."""
@@ -72,7 +79,12 @@ class Features(TransformerMixin, BaseEstimator, ABC):
                 f"{type(self).__name__} was fitted on {self.length_} samples of {', '.join(self.channels_)}; "
                 f"got {values.shape[2]} of {', '.join(channels)}"
             )
-        features = np.asarray(self._transform(values, presence), np.float64)
+        if not self.of_time:
+            features = np.asarray(self._transform(values, presence), np.float64)
+        elif isinstance(X, Windows):
+            features = np.asarray(self._transform_timed(values, presence, time_step_s(X)), np.float64)
+        else:
+            raise UsageError(f"{type(self).__name__} depends on the sampling rate; give Windows, which know theirs")
         absent = ~presence[:, self.feature_channel_] & (self.feature_channel_ >= 0)
         return np.where(absent, 0.0, features)
 

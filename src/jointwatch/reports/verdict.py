@@ -21,11 +21,14 @@ from jointwatch.reports.html import write_report
 __all__ = ["report_of", "write_verdict"]
 
 
-def write_verdict(monitor: Monitor, verdict: Verdict, recordings: Sequence[Recording], out: Path) -> list[Path]:
-    """Write the three files into `out` (made if absent) and return their paths."""
+def write_verdict(
+    monitor: Monitor, verdict: Verdict, recordings: Sequence[Recording], out: Path, said: np.ndarray | None = None
+) -> list[Path]:
+    """Write the three files into `out` (made if absent) and return their paths. `said` (cycle,) is what is said of each
+    cycle, as `AnomalyDetector.said` gives it: a further column of the scores."""
     out.mkdir(parents=True, exist_ok=True)
     scores, alarms, page = out / "scores.parquet", out / "alarms.json", out / "report.html"
-    _table(verdict).write_parquet(scores)
+    _table(verdict, said).write_parquet(scores)
     alarms.write_text(json.dumps(_alarms(monitor, verdict), indent=1, allow_nan=False), encoding="utf-8")
     write_report(report_of(monitor, verdict, recordings), page)
     return [scores, alarms, page]
@@ -85,9 +88,11 @@ def _measured(monitor: Monitor, verdict: Verdict) -> MeasuredRate | None:
     return monitor.threshold_.confirm(verdict.cycle_scores.take(healthy))
 
 
-def _table(verdict: Verdict) -> pl.DataFrame:
+def _table(verdict: Verdict, said: np.ndarray | None) -> pl.DataFrame:
     cycles = verdict.cycle_scores
     columns = {**cycles.index.columns(), "score": cycles.value, "p_value": verdict.p_values, "passed": verdict.passed}
+    if said is not None:
+        columns["said"] = said
     if cycles.contributions is not None:
         parts = cycles.contributions.T
         columns |= {f"contribution {c.key}": part for c, part in zip(cycles.channels, parts, strict=True)}

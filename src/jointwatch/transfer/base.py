@@ -14,7 +14,7 @@ from jointwatch.core import Scores, Windows
 from jointwatch.core.errors import UsageError
 from jointwatch.windows.normalise import DomainZScore
 
-__all__ = ["Strategy"]
+__all__ = ["Strategy", "without_labels"]
 
 
 class Strategy(BaseEstimator, ABC):
@@ -67,7 +67,7 @@ class Strategy(BaseEstimator, ABC):
         if not hasattr(self, "detector_"):
             raise UsageError(f"{type(self).__name__} must be fitted on a source before it is adapted")
         adapted = copy.deepcopy(self)
-        target = _without_labels(target)
+        target = without_labels(target)
         adapted.normaliser_ = adapted.normaliser_.adapt(target)
         adapted._adapt(
             adapted.normaliser_.transform(target),
@@ -91,7 +91,7 @@ class Strategy(BaseEstimator, ABC):
         return type(self).__module__.rpartition(".")[2]
 
 
-def _without_labels(windows: Windows) -> Windows:
+def without_labels(windows: Windows) -> Windows:
     """The same windows, all said to be normal: what is not there cannot leak."""
     count = len(windows)
     index = replace(

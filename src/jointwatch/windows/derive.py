@@ -11,6 +11,7 @@ from scipy.signal import lfilter
 from jointwatch.core import Channel, Quantity, Recording, Source
 from jointwatch.core.errors import MissingChannel
 from jointwatch.signals.differentiate import differentiate
+from jointwatch.windows._described import description_of
 
 __all__ = ["derive"]
 
@@ -26,6 +27,10 @@ def derive(recording: Recording, wanted: Iterable[Channel]) -> Recording:
     `position_error.derived/J`       commanded minus measured position
     `effort.derived/J`               what the drive gives, as the robot tells it: motor torque, else current,
                                      else the torque sensor; in that signal's own unit
+    `power.derived/J`                what the drive gives times the joint's velocity (measured, else derived):
+                                     in W from motor torque, else from current where the robot has a description
+                                     (`simulation/robots`: gear ratio x torque constant, mostly assumed), else
+                                     from the torque sensor; else current times velocity, in A rad/s
     `QUANTITY.derived/J:innovation`  measured value minus its own recent level (exponential mean with a
                                      time constant of 0.5 s, past samples of the same cycle only): the
                                      holding current of a joint differs from run to run, its sudden
@@ -91,6 +96,20 @@ def _effort(recording: Recording, channel: Channel) -> np.ndarray:
     )
 
 
+def _power(recording: Recording, channel: Channel) -> np.ndarray:
+    joint = channel.joint
+    measured = Channel(Quantity.VELOCITY, joint)
+    velocity = recording[measured] if measured in recording else _velocity(recording, channel)
+    torque, current, sensor = (Channel(quantity, joint) for quantity in _EFFORTS)
+    robot = description_of(recording.robot)
+    if torque not in recording and current in recording and robot is not None and joint is not None:
+        constant = robot.number("drive.ratio") * robot.number("drive.torque_constant_nm_a")
+        return constant[joint - 1] * recording[current] * velocity
+    if torque not in recording and sensor in recording:
+        return recording[sensor] * velocity
+    return _effort(recording, channel) * velocity
+
+
 def _innovation(recording: Recording, channel: Channel) -> np.ndarray:
     values = recording[Channel(channel.quantity, channel.joint)]
     result = np.empty_like(values)
@@ -121,4 +140,5 @@ _RECIPES: dict[Quantity, Callable[[Recording, Channel], np.ndarray]] = {
     Quantity.VELOCITY: _velocity,
     Quantity.POSITION_ERROR: _tracking_error,
     Quantity.EFFORT: _effort,
+    Quantity.POWER: _power,
 }

@@ -1,0 +1,149 @@
+"""Figures of joints relative to the own unit's baseline, in one layout for all robots."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from jointwatch.core import Index
+from jointwatch.core.errors import NotEnoughData
+from jointwatch.features.path_profile import joint_places
+from jointwatch.windows.own_baseline import OwnBaseline
+
+__all__ = ["Evidence"]
+
+_SIGNALS: Final = ("drive", "link", "tracking", "position")
+_PARTS = 8  # of the path, whose mean deviations are evidence
+_SHRINK = 1.3  # of what the other joints show in common: a little less than the fit says is taken off
+_FAR = 8.0  # standard deviations at which a deviation at one place is cut
+
+
+@dataclass(eq=False)
+class Evidence:
+    """What is known of the units of one domain.
+
+    baseline : of every unit. joints : (joint,) numbers. there : (joint,) bool, whether the robot has them.
+    place : signal -> (joint, figure) columns of the features, -1 where the robot has none; figures are named alike.
+    common : (joint, evidence) how much of the other joints' mean is in a joint's evidence when it is healthy.
+    mean, scale : (joint, evidence) of healthy rows that had no part in their baseline.
+    crossed_ : (row, joint, evidence) of the rows it was learned from, healthy ones against their other sessions;
+    index_ : whose they are.
+    """
+
+    baseline: OwnBaseline
+    joints: np.ndarray
+    there: np.ndarray
+    place: dict[str, np.ndarray]
+    names: dict[str, list[str]]
+    common: np.ndarray
+    mean: np.ndarray
+    scale: np.ndarray
+    crossed_: np.ndarray
+    index_: Index
+
+    @classmethod
+    def of(cls, vectors: np.ndarray, index: Index, features: Any) -> Evidence:
+        """Learned from rows of one domain; those labelled normal are the baselines.
+
+        Errors: `NotEnoughData` without healthy rows.
+        """
+        normal = index.label == "normal"
+        if normal.sum() < 2:
+            raise NotEnoughData("baselines of joints", needed=2, have=int(normal.sum()), unit="healthy cycles")
+        place, names, joints = _layout(features)
+        used = np.ptp(vectors[normal], axis=0) > 0
+        place = {s: np.where((p >= 0) & used[np.maximum(p, 0)], p, -1) for s, p in place.items()}
+        there = np.any([(p >= 0).any(axis=1) for p in place.values()], axis=0)
+        baseline = OwnBaseline(form="difference").fit(vectors[normal], index.take(normal))
+        relative = baseline.transform(vectors, index)
+        relative[normal] = baseline.crossed(vectors[normal], index.take(normal))
+        made = cls(baseline, joints, there, place, names, np.empty(0), np.empty(0), np.empty(0), np.empty(0), index)
+        raw = made._table(relative)
+        made.common = _common(raw[normal], there)
+        rest = made._apart(raw)
+        made.mean = rest[normal].mean(axis=0)
+        made.scale = np.maximum(rest[normal].std(axis=0), 1e-6)
+        made.crossed_ = made._scaled(rest)
+        return made
+
+    def transform(self, vectors: np.ndarray, index: Index) -> np.ndarray:
+        """(row, joint, evidence) in healthy standard deviations; 0 where a robot lacks signal or joint."""
+        return self._scaled(self._apart(self._table(self.baseline.transform(vectors, index))))
+
+    def places(self, vectors: np.ndarray, index: Index) -> np.ndarray:
+        """(row, joint, signal, part of the path) deviations along the path of drive, link and tracking, then of the
+        roughness of all four along it."""
+        return self._along(self.baseline.transform(vectors, index))
+
+    def places_crossed(self, vectors: np.ndarray, index: Index) -> np.ndarray:
+        """The same of healthy rows that are in the baselines, against their units' other sessions."""
+        return self._along(self.baseline.crossed(vectors, index))
+
+    def _along(self, relative: np.ndarray) -> np.ndarray:
+        kinds = [(signal, "place ") for signal in _SIGNALS[:3]] + [(signal, "rough ") for signal in _SIGNALS]
+        found = [self._of(relative, *kind) for kind in kinds if kind[0] in self.names]
+        return np.clip(np.stack(found, axis=2), -_FAR, _FAR)
+
+    def _of(self, relative: np.ndarray, signal: str, kind: str, *, inside: bool = True) -> np.ndarray:
+        """(row, joint, figure) of those figures whose name begins so, or of the others."""
+        wanted = np.array([name.startswith(kind) == inside for name in self.names[signal]], bool)
+        if not inside:
+            wanted &= np.array([not name.startswith("place ") for name in self.names[signal]], bool)
+        place = self.place[signal][:, wanted]
+        return np.where(place >= 0, relative[:, np.maximum(place, 0)], 0.0)
+
+    def _table(self, relative: np.ndarray) -> np.ndarray:
+        columns = []
+        for signal in self.names:
+            columns.append(self._of(relative, signal, "rough ", inside=False))
+            if signal == "position":
+                continue
+            places = np.clip(self._of(relative, signal, "place "), -_FAR, _FAR)
+            columns.append(places.reshape(*places.shape[:2], _PARTS, -1).mean(axis=3))
+            square = np.log(np.mean(places**2, axis=2) + 0.05)
+            columns.append(np.stack([square, np.log(np.abs(places).max(axis=2) + 0.2)], axis=2))
+        return np.concatenate(columns, axis=2)
+
+    def _apart(self, raw: np.ndarray) -> np.ndarray:
+        return raw - self.common * _others(raw, self.there)
+
+    def _scaled(self, rest: np.ndarray) -> np.ndarray:
+        return np.where(self.there[:, None], (rest - self.mean) / self.scale, 0.0)
+
+
+def _layout(features: Any) -> tuple[dict[str, np.ndarray], dict[str, list[str]], np.ndarray]:
+    places = joint_places(features.channels_)
+    column = {name: number for number, name in enumerate(features.feature_names_)}
+    names: dict[str, list[str]] = {}
+    for signal in _SIGNALS:
+        there = [features.channels_[own[signal]] for own in places.values() if signal in own]
+        prefix = f"{there[0]} " if there else ""
+        if there:
+            names[signal] = [name.removeprefix(prefix) for name in features.feature_names_ if name.startswith(prefix)]
+    found = {}
+    for signal in names:
+        table = np.full((len(places), len(names[signal])), -1)
+        for row, own in enumerate(places.values()):
+            if signal in own:
+                table[row] = [column[f"{features.channels_[own[signal]]} {name}"] for name in names[signal]]
+        found[signal] = table
+    return found, names, np.array(list(places))
+
+
+def _others(raw: np.ndarray, there: np.ndarray) -> np.ndarray:
+    """(row, joint, evidence) mean over the other joints of the robot."""
+    count = int(there.sum())
+    if count < 2:
+        return np.zeros_like(raw)
+    total = raw[:, there].sum(axis=1, keepdims=True)
+    found: np.ndarray = (total - raw) / (count - 1)
+    return found
+
+
+def _common(raw: np.ndarray, there: np.ndarray) -> np.ndarray:
+    others = _others(raw, there)
+    square = (others**2).sum(axis=0)
+    found: np.ndarray = (others * raw).sum(axis=0) / np.maximum(_SHRINK * square, 1e-12)
+    return found

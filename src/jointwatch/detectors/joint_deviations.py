@@ -1,0 +1,243 @@
+"""Every joint against the healthy cycles of its own unit, judged by one rule for all joints of all robots."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+
+from jointwatch.core import Index, Windows
+from jointwatch.core.errors import UsageError
+from jointwatch.detectors._joint_evidence import Evidence
+from jointwatch.detectors.base import Detector
+from jointwatch.features.path_profile import PathProfile
+
+__all__ = ["JointDeviations"]
+
+_LIMIT = 12.0  # healthy standard deviations beyond which evidence says no more
+_SHARP = 1.5  # of the soft maximum over joints
+_LABELS_HALF = 300  # labelled cycles of a domain that count as much as all of the other domains
+
+
+class JointDeviations(Detector):
+    """How far each joint is from its own unit's healthy cycles, in healthy standard deviations of its robot; what such
+    deviations mean is learned from labels of any robots, joint by joint.
+
+    Units of one make differ by more than most faults change them, brands differ altogether; deviations of a joint from
+    its own past have the same meaning on all of them. So one rule serves arms of any brand and any number of joints,
+    what was labelled on one teaches it for the others, and a new brand needs a few healthy cycles of each unit and no
+    label. A new unit or brand comes in by `adapt`.
+
+    For each joint: `features` relative to the unit's baseline (`OwnBaseline`), less what the other joints show in
+    common (temperature, part, speed), in standard deviations of healthy cycles that had no part in their baseline.
+    Two scores are added, each in healthy standard deviations: the log-odds of a logistic regression over joints
+    labelled faulty or not, softly the largest over joints; and the distance from healthy, which needs no label and is
+    all there is without anomalous cycles. A fault of the whole robot (joint 0) is one of all its joints.
+
+    Parameters
+    ----------
+    features : transformer of whole cycles with names such as `current/3 coulomb`; None = `PathProfile()`.
+    strength : inverse of the regression's penalty.
+    distance_share : weight of the distance from healthy, 0 to 1, where labels are known.
+
+    Attributes
+    ----------
+    features_ : the fitted transformer. evidence_ : what is known of each domain, see `Evidence`.
+    rows_, faulty_, own_ : (row, evidence), (row,) joints that the rule was learned from, and the domain of each.
+    weight_, offset_ : (2 x evidence,) and float, of the rule; empty without anomalous cycles.
+    healthy_ : domain -> mean and spread of both scores over healthy cycles.
+
+    Errors: `UsageError` for a unit without healthy cycles in `fit` or `adapt`.
+
+    >>> from dataclasses import replace
+    >>> from jointwatch.core import Channel, Index, Quantity
+    >>> rng, phase = np.random.default_rng(0), np.linspace(0, 2 * np.pi, 400)
+    >>> worn = np.repeat([0, 1], 12)
+    >>> drive = (2 + worn[:, None]) * np.sign(np.cos(phase)) + 0.3 * rng.standard_normal((24, 400))
+    >>> values = np.stack([np.sin(phase) + 0 * drive, drive], axis=1)
+    >>> session = np.repeat(["1", "2", "3", "4"], 6)
+    >>> cycle, zero = np.arange(24).astype(str), np.zeros(24)
+    >>> label, one = np.where(worn == 1, "anomalous", "normal"), np.full(24, "a")
+    >>> index = Index(one, session, cycle, one, zero, zero + 1, zero, zero, label, np.full(24, ""), worn, zero)
+    >>> channels = (Channel(Quantity.POSITION, 1), Channel(Quantity.CURRENT, 1))
+    >>> windows = Windows(values, channels, index, float("nan"))
+    >>> detector = JointDeviations().fit(windows[:12])  # healthy cycles alone
+    >>> bool(detector.score_samples(windows[12:]).min() > detector.score_samples(windows[:12]).max())
+    True
+    """
+
+    uses_labels = True
+
+    def __init__(self, features: Any = None, strength: float = 5e-5, distance_share: float = 0.6) -> None:
+        self.features = features
+        self.strength = strength
+        self.distance_share = distance_share
+
+    def _fit(self, windows: Windows) -> None:
+        self.features_ = PathProfile() if self.features is None else clone(self.features)
+        self.features_.fit(windows)
+        self.evidence_: dict[str, Evidence] = {}
+        self.healthy_: dict[str, list[float]] = {}
+        self.rows_ = np.empty((0, 0))
+        self.faulty_, self.own_ = np.empty(0, np.int64), np.empty(0, np.str_)
+        for domain in np.unique(windows.index.domain):
+            self._learn(windows[windows.index.domain == domain], str(domain))
+        self._rule("")
+
+    def adapt(self, target: Windows, labelled: Windows | None = None) -> Self:
+        """A copy that knows further units: their baselines from `target`, whose cycles are taken as healthy, and what
+        `labelled` ones say; labels of the target weigh more in the rule the more there are.
+
+        Parameters
+        ----------
+        target : healthy cycles of every unit that will be judged, two sessions of each or more.
+        labelled : cycles with labels, of units that are in `target`.
+        """
+        target = self._checked(target)
+        adapted = copy.deepcopy(self)
+        domains = np.unique(target.index.domain)
+        healthy = target if labelled is None else target[~np.isin(target.index.cycle, labelled.index.cycle)]
+        for domain in domains:
+            own = healthy[healthy.index.domain == domain]
+            more = None if labelled is None else labelled[labelled.index.domain == domain]
+            adapted._learn(own, str(domain), more)
+        adapted._rule(str(domains[0]) if len(domains) == 1 else "")
+        return adapted
+
+    def baseline_scores(self, domain: str) -> tuple[Index, np.ndarray]:
+        """The healthy cycles that were learned of a domain, each scored against its unit's *other* sessions: what a
+        threshold is set on where there are no further healthy cycles."""
+        evidence = self.evidence_[domain]
+        normal = evidence.index_.label == "normal"
+        return evidence.index_.take(normal), self.score_evidence(evidence.crossed_[normal], domain)
+
+    def score_evidence(self, table: np.ndarray, domain: str) -> np.ndarray:
+        """(cycle,) scores of evidence (cycle, joint, evidence) of a domain that is known."""
+        return self._pooled(self._of_table(table, domain))
+
+    def blamed(self, windows: Windows) -> np.ndarray:
+        """(window,) number of the joint that is furthest from healthy."""
+        found: np.ndarray = self.numbers_[self._joints(self._checked(windows)).argmax(axis=1)]
+        return found
+
+    def _learn(self, healthy: Windows, domain: str, labelled: Windows | None = None) -> None:
+        """Baselines of a domain from the windows labelled normal, and rows for the rule from all of them."""
+        vectors, index = self.features_.transform(healthy), healthy.index
+        known = np.isin(index.unit, np.unique(index.unit[index.label == "normal"]))
+        evidence = Evidence.of(vectors[known], index.take(known), self.features_)
+        self.evidence_[domain] = evidence
+        parts = [(evidence.crossed_, evidence.index_)]
+        if labelled is not None and len(labelled):
+            sure = labelled[labelled.index.label != "uncertain"]
+            parts.append((evidence.transform(self.features_.transform(sure), sure.index), sure.index))
+        keep = self.own_ != domain
+        rows, faulty = [self.rows_[keep]], [self.faulty_[keep]]
+        for table, of in parts:
+            said, used = _joint_labels(of, evidence)
+            rows.append(_doubled(table[used]))
+            faulty.append(said[used])
+        self.rows_ = np.concatenate([part for part in rows if len(part)]).astype(np.float32)
+        self.faulty_ = np.concatenate(faulty)
+        count = len(self.faulty_) - int(keep.sum())
+        self.own_ = np.concatenate([self.own_[keep], np.full(count, domain)])
+
+    def _rule(self, target: str) -> None:
+        """The regression over all rows, those of the target weighed up; then the healthy level of every domain."""
+        self.weight_, self.offset_ = np.empty(0), 0.0
+        if 0 < self.faulty_.sum() < len(self.faulty_):
+            weight = np.ones(len(self.faulty_))
+            own = self.own_ == target
+            if target and self.faulty_[own].any() and not own.all():
+                share = own.sum() / (own.sum() + _LABELS_HALF * 6)
+                weight = np.where(own, share / own.sum(), (1 - share) / (~own).sum()) * len(own)
+            for kind in (0, 1):
+                weight[self.faulty_ == kind] *= 0.5 * len(weight) / weight[self.faulty_ == kind].sum()
+            rule = LogisticRegression(C=self.strength, max_iter=300, tol=1e-3)
+            rule.fit(self.rows_, self.faulty_, sample_weight=weight)
+            self.weight_, self.offset_ = rule.coef_[0], float(rule.intercept_[0])
+        for domain, evidence in self.evidence_.items():
+            normal = evidence.index_.label == "normal"
+            joints, distance = self._levels(evidence.crossed_[normal])
+            there = joints[:, evidence.there]
+            self.healthy_[domain] = [
+                *(float(f(there)) for f in (np.mean, _spread)),
+                *(float(f(distance[:, evidence.there])) for f in (np.mean, _spread)),
+            ]
+
+    def _levels(self, table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(window, joint) log-odds, and logarithm of the mean square of the evidence."""
+        distance = np.log(np.mean(np.clip(table, -_LIMIT, _LIMIT) ** 2, axis=2) + 1e-6)
+        odds = distance if not len(self.weight_) else _doubled(table) @ self.weight_ + self.offset_
+        return odds, distance
+
+    def _joints(self, windows: Windows) -> np.ndarray:
+        """(window, joint) scores in healthy standard deviations; -inf where a robot lacks the joint."""
+        found = np.full((len(windows), len(self.numbers_)), -np.inf)
+        for domain in np.unique(windows.index.domain):
+            if domain not in self.evidence_:
+                raise UsageError(
+                    f"nothing is known of {domain}; adapt with healthy cycles of it. Known: {', '.join(self.evidence_)}"
+                )
+            rows = np.flatnonzero(windows.index.domain == domain)
+            vectors = self.features_.transform(windows[rows])
+            found[rows] = self._of_table(
+                self.evidence_[str(domain)].transform(vectors, windows.index.take(rows)), str(domain)
+            )
+        return found
+
+    def _of_table(self, table: np.ndarray, domain: str) -> np.ndarray:
+        """(window, joint) scores of evidence."""
+        level = self.healthy_[domain]
+        odds, distance = self._levels(table)
+        share = self.distance_share if len(self.weight_) else 1.0
+        both = (1 - share) * (odds - level[0]) / level[1] + share * (distance - level[2]) / level[3]
+        return np.where(self.evidence_[domain].there, both, -np.inf)
+
+    @property
+    def numbers_(self) -> np.ndarray:
+        """(joint,) numbers of the joints."""
+        return next(iter(self.evidence_.values())).joints
+
+    def _score(self, windows: Windows) -> np.ndarray:
+        return self._pooled(self._joints(windows))
+
+    def _contributions(self, windows: Windows) -> np.ndarray:
+        return self._assess(windows)[1]
+
+    def _assess(self, windows: Windows) -> tuple[np.ndarray, np.ndarray]:
+        joints = self._joints(windows)
+        share = np.exp(_SHARP * (joints - joints.max(axis=1, keepdims=True)))
+        table = np.zeros((len(windows), len(windows.channels)))
+        for place, channel in enumerate(windows.channels):
+            own = np.flatnonzero(self.numbers_ == channel.joint)
+            if len(own):
+                table[:, place] = share[:, own[0]]
+        return self._pooled(joints), np.where(windows.presence, table, 0.0)
+
+    def _pooled(self, joints: np.ndarray) -> np.ndarray:
+        top = joints.max(axis=1)
+        found: np.ndarray = top + np.log(np.exp(_SHARP * (joints - top[:, None])).sum(axis=1)) / _SHARP
+        return found
+
+
+def _joint_labels(index: Any, evidence: Evidence) -> tuple[np.ndarray, np.ndarray]:
+    """(window, joint) whether the joint is faulty, and which of them are known: of a robot with one faulty joint the
+    others are left out, because they feel it."""
+    anomalous = (index.label == "anomalous")[:, None]
+    robot = (index.joint == 0)[:, None]
+    mine = index.joint[:, None] == evidence.joints
+    used = evidence.there & (~anomalous | robot | mine)
+    return np.broadcast_to(anomalous, used.shape).astype(np.int64), used
+
+
+def _doubled(table: np.ndarray) -> np.ndarray:
+    """Evidence and its size, clipped."""
+    table = np.clip(table, -_LIMIT, _LIMIT)
+    return np.concatenate([table, np.abs(table)], axis=-1)
+
+
+def _spread(values: np.ndarray) -> float:
+    return max(float(np.std(values)), 1e-9)

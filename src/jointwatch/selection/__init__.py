@@ -1,0 +1,1 @@
+"""Choosing how to carry a detector to a target, without the target's labels."""
