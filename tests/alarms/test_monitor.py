@@ -179,3 +179,10 @@ def test_uncertain_cycles_with_a_suspected_fault_are_not_learned_from(arm_record
     assert monitor.facts_["suspected_left_out"] == 10
     assert not any("push" in cycle for cycle in monitor.known_cycles_.tolist())
     assert any("10 cycles with a suspected fault" in line for line in monitor.summary())
+
+
+def test_a_strategy_that_trains_a_network_gets_one(arm_recording: Make) -> None:
+    healthy = fleet(arm_recording, "red", 0, sessions=2)
+    assert Monitor.suited_to(healthy).strategy.detector.name == "mahalanobis"
+    assert Monitor.suited_to(healthy, strategy="batch_norm").strategy.detector.name == "cnn"
+    assert Monitor.suited_to(healthy, strategy="batch_norm", detector="knn").strategy.detector.name == "knn"

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jointwatch.core import Windows
-from jointwatch.core.errors import UsageError
+from jointwatch.core import Channel, Quantity, Recording, Windows
+from jointwatch.core.errors import MissingChannel, UsageError
 from jointwatch.detectors.cnn import Cnn
 from jointwatch.detectors.mahalanobis import Mahalanobis
 from jointwatch.reports.advice import decision_figure, evidence_figure, write_advice
-from jointwatch.selection.advise import Advice, advise
+from jointwatch.selection.advise import Advice, advise, advise_on
 from jointwatch.selection.candidates import carried_from, take_over
 from jointwatch.selection.gate import TransferGate
 from jointwatch.transfer.normalisation import Normalisation
@@ -60,6 +60,13 @@ def test_hidden_labels_change_no_bit_of_the_advice(arm: Arm, advice: Advice) -> 
     assert told.as_json() != advice.as_json()
 
 
+def test_a_pair_without_a_shared_load_signal_is_warned_of(advice: Advice) -> None:
+    warning = "share no current or torque"
+    assert not any(warning in line for line in advice.summary())
+    speeds = tuple(c for c in advice.channels if c.channel.quantity is Quantity.VELOCITY)
+    assert any(warning in line for line in replace(advice, channels=speeds).summary())
+
+
 def test_it_says_what_labels_would_change(arm: Arm) -> None:
     source, target = arm(5, brand="red", faulty=(3,)), arm(0, faulty=(2, 5))
     network, quick = Cnn(filters=(4, 4, 8), epochs=1), TransferGate(folds=3)
@@ -102,3 +109,20 @@ def test_files_hold_the_advice(advice: Advice, tmp_path: Path) -> None:
     assert {"A", "B", "C", "D"} <= texts
     names = [label.get_text() for label in evidence_figure(advice).axes[0].get_yticklabels()]
     assert set(names) == set(advice.gate.names)
+
+
+def test_a_channel_of_one_brand_only_is_left_out(arm_recording: Callable[..., Recording]) -> None:
+    def sessions(brand: str, first: int, joints: int) -> list[Recording]:
+        return [
+            arm_recording(seed=first + s, joints=joints, cycles=6, brand=brand, unit=brand, session=f"s{s}")
+            for s in range(4)
+        ]
+
+    red, blue = sessions("red", 0, 2), sessions("blue", 50, 3)
+    second = Channel(Quantity.POSITION, 1, component="link")
+    red = [replace(r, channels=(*r.channels, second), values=np.vstack([r.values, r.values[:1]])) for r in red]
+    found = advise_on(red, blue, detectors=["mahalanobis"], length=40)
+    assert second not in {c.channel for c in found.channels}
+    assert {c.channel.joint for c in found.channels} == {1, 2}  # a third joint has nothing to be compared with
+    with pytest.raises(MissingChannel, match="link"):
+        advise_on(red, blue, channels="position/1:link,current/1", detectors=["mahalanobis"])

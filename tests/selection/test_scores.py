@@ -166,6 +166,11 @@ def test_candidates_without_held_out_source_are_ranked_by_the_others() -> None:
     ranking = consensus({"a": (None, Target(xt, 4 * xt)), "b": (None, Target(xt, 0.1 * xt))})
     assert set(ranking.scores) == {"neighbourhood", "entropy", "information", "agreement"}
     assert ranking.best == "a"
+    assert ranking.place.tolist() == [1.5, 1.5]  # both say the same classes: the one that is sure of them comes first
+    several = consensus(
+        {"a": (None, Target(xt, 4 * xt)), "b": (None, Target(xt, 0.1 * xt))}, scores=("agreement", "entropy")
+    )
+    assert several.place.tolist() == [1.25, 1.75]
     with pytest.raises(UsageError, match="none of the scores"):
         consensus({"a": (None, Target(xt, xt))}, scores=("source_risk",))
     with pytest.raises(UsageError, match="no score"):

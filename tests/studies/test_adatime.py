@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.patches import Rectangle
 
 from jointwatch.core.errors import InputError, UsageError
 from jointwatch.reports.by_study.adatime import methods_figure
@@ -36,7 +37,7 @@ def write_subjects(folder: Path, numbers: tuple[int, ...] = (2, 5, 11), rows: in
     time = np.arange(32) / 32
     for number in numbers:
         rng = np.random.default_rng(number)
-        arrays: dict[str, np.ndarray] = {}
+        arrays: dict[str, Any] = {}
         for part in ("train", "test"):
             label = np.arange(rows) % 6
             wave = np.sin(2 * np.pi * (1 + label[:, None]) * (time + 0.01 * number))
@@ -49,7 +50,7 @@ def write_subjects(folder: Path, numbers: tuple[int, ...] = (2, 5, 11), rows: in
 def rewritten(folder: Path, subject: str, **changed: np.ndarray) -> None:
     file = folder / f"subject_{subject}.npz"
     with np.load(file) as content:
-        arrays = {name: content[name] for name in content.files}
+        arrays: dict[str, Any] = {name: content[name] for name in content.files}
     np.savez(file, **(arrays | changed))
 
 
@@ -181,7 +182,8 @@ def test_the_best_strategy_of_each_column_is_framed() -> None:
     axis = methods_figure(rows).axes[0]
     assert [tick.get_text() for tick in axis.get_yticklabels()] == ["dsan", "dann", SOURCE_ONLY, TARGET_ONLY]
     assert [tick.get_text() for tick in axis.get_xticklabels()] == ["1 → 9", "2 → 9", "mean"]
-    frames = {(round(patch.get_y() + 0.46), round(patch.get_x() + 0.48)) for patch in axis.patches}
+    boxes = [patch for patch in axis.patches if isinstance(patch, Rectangle)]
+    frames = {(round(box.get_y() + 0.46), round(box.get_x() + 0.48)) for box in boxes}
     assert frames == {(1, 0), (0, 1), (0, 2)}
 
 

@@ -256,7 +256,7 @@ def test_a_detector_does_not_see_the_targets_labels_either(arms: Callable[..., W
     turned = np.where(target.index.label == "normal", "anomalous", "normal")
     other = replace(target, index=replace(target.index, label=turned))
     scores = [fitted.adapt(windows).score_samples(target) for windows in (target, other)]
-    np.testing.assert_array_equal(*scores)
+    np.testing.assert_array_equal(scores[0], scores[1])
     few = target[np.isin(target.index.cycle, np.unique(target.index.cycle)[:6])]
     assert (fitted.adapt(target, few).score_samples(target) != scores[0]).any()
 
@@ -273,12 +273,14 @@ def test_a_detector_without_a_network_is_refused(arms: Callable[..., Windows]) -
         Spy(Pca()).fit(arms(0))
 
 
+def first_means(network: Any) -> float:
+    means = batch_norms(network)[0].running_mean
+    assert means is not None
+    return float(means.abs().max())
+
+
 def test_batch_norms_of_the_result_hold_the_mixture() -> None:
     """The base leaves running statistics as training made them; strategies that want the target's measure them."""
-    aligned = Spy(epochs=6, weight=0.0).align(tiny(), rows(200), rows(200, 8))
-    mean = float(batch_norms(aligned)[0].running_mean.abs().max())
-    apart = [
-        float(batch_norms(Spy(epochs=6, weight=0.0).align(tiny(), rows(200), one))[0].running_mean.abs().max())
-        for one in (rows(200, 0), rows(200, 16))
-    ]
-    assert apart[0] < mean < apart[1]
+    strategy = Spy(epochs=6, weight=0.0)
+    near, middle, far = (first_means(strategy.align(tiny(), rows(200), rows(200, number))) for number in (0, 8, 16))
+    assert near < middle < far

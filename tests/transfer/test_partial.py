@@ -76,7 +76,7 @@ def prevalences(monkeypatch: pytest.MonkeyPatch) -> list[torch.Tensor]:
 
 @pytest.fixture
 def late(brands: Make) -> Make:
-    """late(seed, rows, classes, by=0.0): z-scored rows of a robot whose signals lag, leak into each other and ripple."""
+    """late(seed, rows, classes, by=0.0): z-scored rows; signals lag, leak into each other and ripple."""
 
     def make(seed: int, rows: int, classes: Any, by: float = 0.0) -> Batch:
         batch = brands(0, seed, rows=rows, classes=classes)

@@ -9,7 +9,7 @@ import numpy as np
 
 from jointwatch.core import Index
 from jointwatch.core.errors import NotEnoughData
-from jointwatch.features.path_profile import joint_places
+from jointwatch.features._path_profile import joint_places
 from jointwatch.windows.own_baseline import OwnBaseline
 
 __all__ = ["Evidence"]

@@ -365,7 +365,8 @@ def _moments(windows: Windows) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _log_odds(logits: torch.Tensor) -> torch.Tensor:
-    return logits[:, 1] - logits[:, 0]
+    """Anything but normal against normal: also what an open-set strategy calls unknown is an anomaly."""
+    return logits[:, 1:].logsumexp(dim=1) - logits[:, 0]
 
 
 def _chunks(count: int) -> list[slice]:

@@ -209,7 +209,8 @@ class AnomalyDetector(BaseEstimator):
         if alone:
             adapted.monitor_.source_ = adapted.monitor_.target_
         adapted.others_, adapted.remembered_, adapted.adapted_ = [], None, True
-        vars(adapted.monitor_.strategy_).pop("source_", None)
+        if hasattr(adapted.monitor_.strategy_, "source_"):
+            delattr(adapted.monitor_.strategy_, "source_")
         return adapted
 
     def detect(self, recordings: Sequence[Recording]) -> Verdict:

@@ -24,8 +24,9 @@ __all__ = ["decision_figure", "evidence_figure", "render_advice", "write_advice"
 
 _BORROWED, _ALONE, _RAW = OKABE_ITO[0], "#777777", OKABE_ITO[4]
 _CHOSEN = OKABE_ITO[1]
-_QUIET, _OPEN = "#f1f1f1", "#e3eef7"
 _TEXT, _FAINT = "#222222", "#8a8a8a"
+_FIGURES = (("A, as recorded", _RAW, "o"), ("A, after z-score", _BORROWED, "o"), ("MMD, after z-score", _TEXT, "D"))
+_QUIET, _OPEN = "#f1f1f1", "#e3eef7"
 _MOST_CHANNELS = 24
 _BARE = {**STYLE, "axes.grid": False}
 
@@ -90,7 +91,7 @@ def decision_figure(advice: Advice) -> Figure:
         for row in others:
             right.text(0.0, y + 0.05, "several\nsources", fontsize=9, color=_FAINT, va="center")
             y = _strategy(right, y, row, waiting.get(row.number, ""), _in_use(advice, row.number))
-        right.set_xlim(0, 10)
+        right.set_xlim(0, 10.3)
         right.set_ylim(y - 0.45, -0.62)
         right.axis("off")
         right.set_title("the six strategies, in the order to try them", fontsize=10, loc="left")
@@ -176,7 +177,7 @@ def _strategy(axis: Axes, y: float, row: StrategyRow, waits: str, used: bool) ->
     axis.add_patch(
         FancyBboxPatch(
             (1.9, y - 0.38),
-            8.0,
+            8.3,
             0.8,
             boxstyle="round,pad=0,rounding_size=0.1",
             facecolor=_QUIET if waits else _OPEN,
@@ -187,32 +188,42 @@ def _strategy(axis: Axes, y: float, row: StrategyRow, waits: str, used: bool) ->
     colour = _FAINT if waits else _TEXT
     axis.text(2.15, y + 0.02, str(row.number), fontsize=14, fontweight="bold", color=colour, va="center")
     axis.text(2.75, y - 0.15, row.name, fontsize=9.5, color=colour, va="center")
-    under = f"waits: {waits}" if waits else f"effort {row.effort}; {row.speed}; expected {row.expected}"
-    axis.text(2.75, y + 0.2, under, fontsize=7.5, color=_FAINT if waits else "#555555", va="center")
+    under = f"waits: {waits}" if waits else f"effort {row.effort}; {row.speed}; promise {row.expected}"
+    axis.text(2.75, y + 0.2, under, fontsize=7.2, color=_FAINT if waits else "#555555", va="center")
     if used:
-        axis.text(9.75, y - 0.15, "used", fontsize=9, fontweight="bold", color=_CHOSEN, ha="right", va="center")
+        axis.text(10.0, y - 0.15, "used", fontsize=9, fontweight="bold", color=_CHOSEN, ha="right", va="center")
     return y + 0.95
 
 
 def _channels(axis: Axes, advice: Advice) -> None:
     channels = advice.channels[:_MOST_CHANNELS]
     for i, channel in enumerate(channels):
-        for value, colour, shift in ((channel.raw, _RAW, -0.14), (channel.normalised, _BORROWED, 0.14)):
+        for value, (_, colour, marker), shift in zip(
+            (channel.raw, channel.normalised, channel.mmd), _FIGURES, (-0.22, 0.0, 0.22), strict=True
+        ):
             if math.isfinite(value.low):
                 axis.plot([value.low, value.high], [i + shift] * 2, color=colour, linewidth=1.6, alpha=0.6)
-            axis.plot(value.value, i + shift, marker="o", color=colour, markersize=4)
-    axis.plot([], [], marker="o", color=_RAW, linestyle="", label="as recorded")
-    axis.plot([], [], marker="o", color=_BORROWED, linestyle="", label="after each robot's own z-score")
+            axis.plot(value.value, i + shift, marker=marker, color=colour, markersize=4)
+    for label, colour, marker in _FIGURES:
+        axis.plot([], [], marker=marker, color=colour, linestyle="", label=label)
     axis.set_yticks(range(len(channels)), [c.channel.key for c in channels], fontsize=8.5)
     axis.set_ylim(len(channels) - 0.5, -0.5)
     axis.set_xlim(-0.05, 2.05)
     axis.grid(axis="y", visible=False)
     axis.set_xticks([0.0, 0.5, 1.0, 1.5, 2.0])
-    axis.set_xlabel("proxy A-distance: 0 = alike, 2 = told apart")
+    axis.set_xlabel("distance with 95 % interval: 0 = alike, 2 = apart")
     more = len(advice.channels) - len(channels)
     axis.set_title("channels" + (f", the {len(channels)} most unlike of {len(channels) + more}" if more else ""),
                    fontsize=10, loc="left", pad=22)  # fmt: skip
-    axis.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=2, fontsize=8.5, borderaxespad=0.1, handletextpad=0.2)
+    axis.legend(
+        loc="lower left",
+        bbox_to_anchor=(0, 1.0),
+        ncols=3,
+        fontsize=8,
+        borderaxespad=0.1,
+        handletextpad=0.1,
+        columnspacing=0.9,
+    )
 
 
 def _row(number: int) -> StrategyRow:

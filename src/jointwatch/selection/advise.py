@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from jointwatch.core import Recording, Windows, catalog
-from jointwatch.core.errors import NotEnoughData
+from jointwatch.core import Channel, Quantity, Recording, Windows, catalog
+from jointwatch.core.errors import MissingChannel, NotEnoughData
 from jointwatch.selection.candidates import alone_around, carried_from, default_detectors
 from jointwatch.selection.decision_table import Match, Situation, decision_table
 from jointwatch.selection.distance import (
@@ -30,6 +30,7 @@ from jointwatch.windows.plan import WindowPlan
 
 __all__ = ["Advice", "CurvePoint", "advise", "advise_on", "learning_curve"]
 
+_LOADS = (Quantity.CURRENT, Quantity.TORQUE, Quantity.JOINT_TORQUE, Quantity.POWER)
 _SHARES = (0.25, 0.5, 1.0)
 _DOUBLINGS = 5  # farther than this nothing is foretold
 
@@ -53,7 +54,7 @@ class Advice:
     borrowed : whether it takes something from the source.
     source, target : names of the domains. source_windows, target_windows, labelled_windows : how many there are.
     situation, match : what is known, and the rows of the decision table that apply.
-    distances : name -> figure of the whole, with interval; `channels` the same by channel, largest first.
+    distances : name -> figure of the whole, with interval; `channels` the same by channel, most unlike first.
     gate : what every candidate was worth on the target's own evidence.
     curve : value of labels, for the best candidate that uses them; empty without labels.
     change : sentences on what would change the answer.
@@ -93,9 +94,14 @@ class Advice:
             )
         lines += self.match.why
         lines += [f"{name}: {value}" for name, value in self.distances.items()]
-        apart = [f"{c.channel.key} {c.normalised.value:.2f}" for c in self.channels[:3]]
+        apart = [f"{c.channel.key} {c.mmd.value:.2f}" for c in self.channels[:3]]
         if apart:
-            lines.append("channels that differ most after each robot's own z-score: " + ", ".join(apart))
+            lines.append("channels that differ most after each robot's own z-score (MMD): " + ", ".join(apart))
+        if not any(c.channel.quantity in _LOADS for c in self.channels):
+            lines.append(
+                "source and target share no current or torque: what shows in the load alone cannot be seen or carried "
+                "over; name channels that both have, measured or derived"
+            )
         return lines + list(self.change)
 
     def as_json(self) -> dict[str, Any]:
@@ -128,6 +134,7 @@ class Advice:
                         "channel": c.channel.key,
                         "raw": vars(c.raw),
                         "normalised": vars(c.normalised),
+                        "mmd": vars(c.mmd),
                         "shift_sigma": c.shift_sigma,
                     }
                     for c in self.channels
@@ -241,6 +248,8 @@ def advise_on(
     Cycles with a suspected fault (uncertain, but a fault is named) are left out on both sides.
     """
     plan = WindowPlan.suited_to([*source, *target], channels=channels, kind=kind, **settings)
+    if not channels:
+        plan = replace(plan, channels=_of_all(plan.channels, [*source, *target]))
     here, there = _trusted(plan.cut(source)), plan.cut(target)
     # without labels nobody knows which cycles are suspected
     there = _trusted(there) if use_labels else there
@@ -299,7 +308,24 @@ def _distances(source: Windows, target: Windows, seed: int) -> tuple[dict[str, D
         "CORAL": coral(a, b, *groups, seed=seed),
         "near the source": overlap(a, b, *groups, seed=seed),
     }
-    return found, tuple(sorted(channels, key=lambda c: -c.normalised.value))
+    return found, tuple(sorted(channels, key=lambda c: -c.mmd.value))
+
+
+def _of_all(channels: Sequence[Channel], recordings: Sequence[Recording]) -> tuple[Channel, ...]:
+    """The channels that every recording has whose robot has the joint, so that a second encoder of one brand is left
+    out, and the seventh joint of another is not."""
+    joints = [{joint.number for joint in recording.robot.joints} for recording in recordings]
+    found = tuple(
+        c
+        for c in channels
+        if all(c in r.channels or c.joint not in known for r, known in zip(recordings, joints, strict=True))
+    )
+    if not found:
+        raise MissingChannel(
+            "source and target have no channel in common",
+            remedy="name measured or derived channels that both have with channels",
+        )
+    return found
 
 
 def _trusted(windows: Windows) -> Windows:

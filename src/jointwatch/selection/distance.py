@@ -53,12 +53,14 @@ class Distance:
 
 @dataclass(frozen=True)
 class ChannelDistance:
-    """Proxy A-distance of one channel, as recorded and after each robot's own z-score; `shift_sigma` is how far the
-    target's mean lies from the source's, in standard deviations of the source."""
+    """Proxy A-distance of one channel, as recorded and after each robot's own z-score; `mmd` after it, which still
+    tells more from less where the A-distance has reached 2. `shift_sigma` is how far the target's mean lies from the
+    source's, in standard deviations of the source."""
 
     channel: Channel
     raw: Distance
     normalised: Distance
+    mmd: Distance
     shift_sigma: float
 
 
@@ -258,10 +260,11 @@ def by_channel(source: Windows, target: Windows, *, folds: int = 5, seed: int = 
             proxy_a_distance(a[:, own], b[:, own], *groups, folds=folds, seed=seed)
             for a, b in ((raw_source, raw_target), (z_source, z_target))
         )
+        discrepancy = mmd(*_standardised(z_source[:, own], z_target[:, own]), *groups, seed=seed)
         here, there = source.values[:, number], target.values[:, number]
         spread = float(here.std(dtype=np.float64)) or 1.0
         shift = float(there.mean(dtype=np.float64) - here.mean(dtype=np.float64)) / spread
-        found.append(ChannelDistance(channel, raw, z, shift))
+        found.append(ChannelDistance(channel, raw, z, discrepancy, shift))
     return tuple(found)
 
 

@@ -28,6 +28,7 @@ from jointwatch.transfer._adaptation import Adaptation
 
 __all__ = [
     "BASELINES",
+    "BY_NUMBER",
     "CARRIED",
     "DRIFT_ALONE",
     "OWN",
@@ -39,7 +40,7 @@ __all__ = [
     "scores",
 ]
 
-TARGET_ONLY = "target only"
+TARGET_ONLY, BY_NUMBER = "target only", "joints by number"
 BASELINES = ("random_score", "mahalanobis", "pca", "knn", "isolation_forest")
 """Detectors that take what they are fitted on as free: the labelled free windows, or all windows without labels."""
 _FEWEST = 20  # windows a baseline is fitted on
@@ -112,9 +113,13 @@ def _baseline(name: str, case: Case) -> np.ndarray:
 
 
 def _drift_alone(case: Case) -> np.ndarray:
+    return _end_along_drift(case)(case.test.values)
+
+
+def _end_along_drift(case: Case) -> Callable[[np.ndarray], np.ndarray]:
     """No source and no label: how far the end of the window lies along the target's own drift."""
     drift = Drift.of(case.unlabelled.values)
-    return ends(drift.along(case.test.values))[:, 0]
+    return lambda values: ends(drift.along(values))[:, 0]
 
 
 def _own_logistic(case: Case) -> np.ndarray:
@@ -151,15 +156,23 @@ def _along_drift(case: Case) -> np.ndarray:
 
 
 def _along_drift_and_own(case: Case) -> np.ndarray:
-    """The source's score along the drift and the target's own trees, each by its spread over the unlabelled windows;
-    the trees count the more, the more events they have learned from."""
+    return _with_own_trees(case, _drift_scorer(case))
+
+
+def _drift_and_own(case: Case) -> np.ndarray:
+    """The same without a source: what is left to show for it is the source's."""
+    return _with_own_trees(case, _end_along_drift(case))
+
+
+def _with_own_trees(case: Case, along: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """A score along the drift and the target's own trees, each by its spread over the unlabelled windows; the trees
+    count the more, the more events they have learned from."""
     given = _labelled(case)
-    along = _drift_scorer(case)
     share = _trees(ends(given.values), given.contact, case.seed)
 
     def own(values: np.ndarray) -> np.ndarray:
         said = np.clip(share(ends(values)), 0.02, 0.98)
-        return np.log(said / (1 - said))
+        return np.asarray(np.log(said / (1 - said)))
 
     weight = min(2.0, case.events / _FULL_WEIGHT)
     parts = [(along, 1.0), (own, weight)]
@@ -193,6 +206,8 @@ def _carried(learn: Callable[..., Any], case: Case, source: np.ndarray, given: l
 def _labelled(case: Case) -> Arm:
     if case.labelled is None:
         raise NotEnoughData("learning contact on the target", needed=1, have=0, unit="labelled events")
+    if len(np.unique(case.labelled.contact)) < 2:
+        raise NotEnoughData("learning contact on the target", needed=2, have=1, unit="kinds of labelled windows")
     return case.labelled
 
 
@@ -245,7 +260,7 @@ def _drift_frame(case: Case) -> list[np.ndarray]:
 
 
 _FRAMES: dict[str, Callable[[Case], list[np.ndarray]]] = {
-    "joints by number": _number_frame,
+    BY_NUMBER: _number_frame,
     "drift direction": _drift_frame,
 }
 PLAIN = {
@@ -255,7 +270,11 @@ PLAIN = {
     "matched joints: logistic": _by_matched_joints,
 }
 CARRIED, TOGETHER = "drift direction: logistic", "drift direction + own trees"
-OWN = {"target only: logistic": _own_logistic, "target only: trees": _own_trees}
+OWN = {
+    "target only: logistic": _own_logistic,
+    "target only: trees": _own_trees,
+    "target only: drift + own trees": _drift_and_own,
+}
 DRIFT_ALONE = "target only: drift without labels"
 _BY_NAME = {
     **PLAIN,

@@ -10,8 +10,8 @@ import numpy as np
 from sklearn.ensemble import ExtraTreesClassifier
 
 from jointwatch.core import Channel, Index, Quantity, Source, Windows, catalog
+from jointwatch.detectors._joint_deviations import JointDeviations
 from jointwatch.detectors.base import Detector
-from jointwatch.detectors.joint_deviations import JointDeviations
 from jointwatch.studies._cross_brand_task import Tables, Task, found, judged_by
 
 __all__ = ["ALONE", "CARRIED", "HEALTHY_ONLY", "ORACLE", "OURS", "deviations", "healthy_only", "oracle", "trees"]
@@ -70,13 +70,14 @@ def healthy_only(name: str, task: Task, tables: Tables) -> dict[str, Any]:
         of = np.array([channel.joint for channel in windows.channels])
         by_joint = np.stack([scores.contributions[:, of == joint].sum(axis=1) for joint in evidence.joints], axis=1)
         blamed = evidence.joints[by_joint.argmax(axis=1)]
-    calibration = []
+    calibration: list[np.ndarray] = []
     units = np.random.default_rng(task.seed).permutation(np.unique(index.unit[task.near[rows]]))
     for part in np.array_split(units, _FOLDS):
         out = healthy & np.isin(index.unit, part)
         if out.any() and (healthy & ~out).any():
             calibration.append(fitted(healthy & ~out).score_samples(windows[out]))
-    return found(task, scores.value, np.concatenate(calibration), blamed, seconds)
+    held_out = np.concatenate(calibration) if calibration else np.empty(0)
+    return found(task, scores.value, held_out, blamed, seconds)
 
 
 def _windows(along: np.ndarray, joints: np.ndarray, there: np.ndarray, index: Index) -> Windows:
@@ -134,6 +135,8 @@ def trees(task: Task, tables: Tables) -> dict[str, Any]:
         calibration = np.empty(0)
         for part in np.array_split(np.unique(units[healthy]), _FOLDS):
             out = np.isin(units, part)
+            if not (healthy & out).any() or not (known & ~out).any():
+                continue  # fewer units than parts
             less = _forest(task.seed).fit(
                 np.concatenate([*X[:-1], table[known & ~out]]),
                 np.concatenate([*y[:-1], y[-1][~out[known]]]),

@@ -13,8 +13,8 @@ import numpy as np
 
 from jointwatch.core import Channel, Index, Quantity, Recording, Source, Windows
 from jointwatch.core.errors import InputError, UsageError
+from jointwatch.features._path_profile import PathProfile
 from jointwatch.features.base import Features
-from jointwatch.features.path_profile import PathProfile
 from jointwatch.recordings.parquet import Parquet
 from jointwatch.studies._fleet_table import json_columns, numbers_of
 from jointwatch.studies._ledger import Ledger
@@ -94,7 +94,9 @@ class Fleet:
             "skipped": self.skipped,
         }
         columns: dict[str, Any] = {f"index.{name}": column for name, column in self.index.columns().items()}
-        arrays: dict[str, Any] = {name: getattr(self, name) for name in ("vectors", "mask", "healthy_session", "latent")}
+        arrays: dict[str, Any] = {
+            name: getattr(self, name) for name in ("vectors", "mask", "healthy_session", "latent")
+        }
         np.savez(file, told=np.array(json.dumps(told)), **arrays, **columns)
 
     @classmethod
@@ -152,9 +154,17 @@ class Fleet:
 
 
 def gather_fleet(
-    folder: Path, ledger: Ledger, brands: Sequence[str], progress: Callable[[int, int, str], None]
+    folder: Path,
+    ledger: Ledger,
+    named: Sequence[str],
+    brands: Sequence[str],
+    progress: Callable[[int, int, str], None],
 ) -> Fleet:
-    """All cycles of the fleet in `folder`, or of some brands; units are steps of the ledger, computed side by side.
+    """Cycles of the fleet in `folder`; units are steps of the ledger, computed side by side.
+
+    Parameters
+    ----------
+    named : brands that must be there. brands : those that are wanted, empty = all.
 
     Errors: `InputError` without sessions; `UsageError` for a brand that is not there.
     """
@@ -162,7 +172,7 @@ def gather_fleet(
     if not units:
         raise InputError("holds no sessions", file=folder, remedy=f"jointwatch simulate {folder.name} --out {folder}")
     there = list(dict.fromkeys(unit.parent.name for unit in units))
-    if unknown := sorted(set(brands) - set(there)):
+    if unknown := sorted(set(named) - set(there)):
         raise UsageError(f"the fleet has no brand {', '.join(unknown)}; it has {', '.join(there)}")
     store = ledger.path.parent / "profiles"
     store.mkdir(parents=True, exist_ok=True)

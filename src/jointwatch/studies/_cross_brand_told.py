@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 from scipy.stats import rankdata
 
+from jointwatch.core import catalog
 from jointwatch.studies._cross_brand_gate import GATED
 from jointwatch.studies._cross_brand_methods import ALONE, CARRIED, ORACLE, OURS
 from jointwatch.studies._cross_brand_rows import Fleet
@@ -23,6 +24,7 @@ SPLIT: Final = "units held out"
 BEST_CASE: Final = "at 1 % FPR"
 _RATE = 0.01
 _K = 20
+_NO_DRIVE = "torque_sensor_drift"  # a joint's fault that leaves its drive as it was
 _DRAWS = 200
 _ALL: Final = "all targets"
 _SEVERITIES: Final = ((0.0, 0.2), (0.2, 0.4), (0.4, 0.7), (0.7, 1.01))
@@ -62,17 +64,19 @@ class Judged:
     seconds: float
 
     @classmethod
-    def of(cls, fleet: Fleet, step: Step) -> Judged:
-        """The cycles that the step has judged."""
-        task = Task(fleet, (), step.target, step.budget, step.seed)
-        index = fleet.index.take(np.flatnonzero(task.judged))
+    def of(cls, fleet: Fleet, rows: np.ndarray, step: Step) -> Judged:
+        """`rows` are the cycles that the step has judged."""
+        index = fleet.index.take(rows)
         score, calibration = (np.array(step.result[key], float) for key in ("score", "calibration"))
         said = step.result["joint"]
+        sure = index.label != "uncertain"
+        if step.method == ORACLE:  # true parameters of the drives say nothing of other faults
+            sure &= (index.label == "normal") | np.isin(index.fault, _of_drives(index.fault))
         hit = np.full(len(score), np.nan) if said is None else (np.array(said) == index.joint).astype(float)
         return cls(
             index.unit,
             index.label == "anomalous",
-            index.label != "uncertain",
+            sure,
             index.fault,
             index.severity,
             index.joint,
@@ -89,17 +93,26 @@ def _threshold(healthy: np.ndarray) -> float:
     return float(np.sort(healthy)[min(rank, len(healthy)) - 1]) if len(healthy) else math.inf
 
 
+def _of_drives(faults: np.ndarray) -> list[str]:
+    """Those among the faults that change the parameters of a joint's drive, and last."""
+    kinds = {str(name): catalog.load("faults", str(name)) for name in np.unique(faults) if name}
+    return [n for n, kind in kinds.items() if kind.scope == "joint" and not kind.episodic and n != _NO_DRIVE]
+
+
 def tell(fleet: Fleet, steps: Sequence[Step]) -> Part:
     """Rows, tables and notes of all steps."""
     part = Part()
     short: dict[str, list[Step]] = {}
     groups: dict[tuple[tuple[str, str, int], str], dict[str, dict[int, Judged]]] = {}
+    judged: dict[tuple[str, int], np.ndarray] = {}
     for step in steps:
         if "shortage" in step.result:
             short.setdefault(step.result["shortage"], []).append(step)
             continue
         own = groups.setdefault((step.place, step.method), {})
-        own.setdefault(step.target, {})[step.seed] = Judged.of(fleet, step)
+        if (step.target, step.seed) not in judged:
+            judged[step.target, step.seed] = np.flatnonzero(Task(fleet, (), step.target, 0, step.seed).judged)
+        own.setdefault(step.target, {})[step.seed] = Judged.of(fleet, judged[step.target, step.seed], step)
     for (place, method), targets in groups.items():
         for target, seeds in targets.items():
             _figures(part, place, method, target, [list(seeds.values())])
@@ -129,10 +142,10 @@ def _figures(
     record: dict[str, Any] = {
         "approach": approach, "method": method, "source": source, "target": target, "budget": budget,
     }  # fmt: skip
-    for metric, statistic in METRICS.items():
+    for metric in METRICS:
         if method == ORACLE and metric != "AUROC":
             continue
-        mean, low, high = _spread(targets, statistic)
+        mean, low, high = _spread(targets, metric)
         if math.isnan(mean):
             continue
         part.rows.append(Row(*where, metric, mean, low, high, units, seeds))
@@ -142,12 +155,76 @@ def _figures(
     part.table("methods", [record | {"seconds": seconds}])
 
 
-Statistic = Callable[[Judged, np.ndarray], float]
+Terms = Callable[[Judged, np.ndarray], tuple[np.ndarray, np.ndarray]]
+"""(judged, (unit, row) bool) -> numerator and denominator of a share, one number a unit."""
 
 
-def _auroc(one: Judged, rows: np.ndarray) -> float:
-    rows = rows[one.sure[rows]]
-    return _area(one.score[rows], one.faulty[rows])
+def _share_of(hit: Callable[[Judged], np.ndarray], of: Callable[[Judged], np.ndarray]) -> Terms:
+    def terms(one: Judged, member: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return member @ hit(one).astype(float), member @ of(one).astype(float)
+
+    return terms
+
+
+_SHARES: Final[dict[str, Terms]] = {
+    "F1": _share_of(
+        lambda x: 2.0 * (x.sure & x.alarm & x.faulty), lambda x: x.sure * (x.alarm.astype(float) + x.faulty)
+    ),
+    "recall": _share_of(lambda x: x.sure & x.alarm & x.faulty, lambda x: x.sure & x.faulty),
+    "FPR": _share_of(lambda x: x.sure & x.alarm & ~x.faulty, lambda x: x.sure & ~x.faulty),
+    "right joint": _share_of(lambda x: np.nan_to_num(x.hit), lambda x: np.isfinite(x.hit)),
+    "telemetry faults flagged": _share_of(lambda x: x.alarm & ~x.sure, lambda x: ~x.sure),
+}
+_RANKED: Final = ("AUROC", f"recall {BEST_CASE}", f"precision at {_K}")
+METRICS: Final = (*_RANKED, *_SHARES)
+
+
+def _ranked(one: Judged, member: np.ndarray, weights: np.ndarray, metric: str) -> np.ndarray:
+    """(draw,) figures of the order of the scores, rows weighed as often as their unit was drawn."""
+    order = np.argsort(-one.score[one.sure], kind="stable")
+    weight = (weights @ member)[:, one.sure][:, order]
+    faulty, score = one.faulty[one.sure][order], one.score[one.sure][order]
+    good, bad = weight * ~faulty, weight * faulty
+    all_good, all_bad = good.sum(axis=1), bad.sum(axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        if metric == "AUROC":
+            _, tie = np.unique(-score, return_inverse=True)
+            at = np.eye(int(tie.max()) + 1)[tie]
+            above, same = np.cumsum(good @ at, axis=1), good @ at
+            wins = ((bad @ at) * (all_good[:, None] - above + same / 2)).sum(axis=1)
+            return wins / (all_good * all_bad)
+        if metric.startswith("recall"):
+            within = np.cumsum(good, axis=1) <= _RATE * all_good[:, None]
+            return (bad * within).sum(axis=1) / all_bad
+        first = np.cumsum(weight, axis=1) <= _K
+        return (bad * first).sum(axis=1) / np.maximum((weight * first).sum(axis=1), 1)
+
+
+def _spread(targets: Sequence[Sequence[Judged]], metric: str) -> tuple[float, float, float]:
+    """(mean over seeds and targets, low, high): 95 % interval from whole units drawn with replacement."""
+    rng, found = np.random.default_rng(0), []
+    for seeds in targets:
+        units = np.unique(np.concatenate([one.unit for one in seeds]))
+        drawn = rng.multinomial(len(units), np.full(len(units), 1 / len(units)), size=_DRAWS)
+        weights = np.concatenate([np.ones((1, len(units))), drawn])
+        for one in seeds:
+            member = (one.unit == units[:, None]).astype(float)
+            if metric in _SHARES:
+                hit, of = (weights @ part for part in _SHARES[metric](one, member))
+                found.append(np.where(of > 0, hit / np.where(of > 0, of, 1.0), np.nan))
+            else:
+                found.append(_ranked(one, member, weights, metric))
+    table = np.array(found)
+    known = np.isfinite(table)
+    means = np.where(known.any(axis=0), np.nansum(table, axis=0) / np.maximum(known.sum(axis=0), 1), np.nan)
+    if not np.isfinite(means[0]):
+        return math.nan, math.nan, math.nan
+    low, high = np.nanpercentile(means[1:], [2.5, 97.5])
+    return float(means[0]), float(low), float(high)
+
+
+def _auroc(one: Judged) -> float:
+    return _area(one.score[one.sure], one.faulty[one.sure])
 
 
 def _area(score: np.ndarray, faulty: np.ndarray) -> float:
@@ -156,87 +233,6 @@ def _area(score: np.ndarray, faulty: np.ndarray) -> float:
         return math.nan
     rank = rankdata(score)[faulty].sum()
     return float((rank - positive * (positive + 1) / 2) / (positive * (len(faulty) - positive)))
-
-
-def _recall_at_rate(one: Judged, rows: np.ndarray) -> float:
-    rows = rows[one.sure[rows]]
-    score, faulty = one.score[rows], one.faulty[rows]
-    if not 0 < faulty.sum() < len(faulty):
-        return math.nan
-    return float((score[faulty] > np.quantile(score[~faulty], 1 - _RATE, method="higher")).mean())
-
-
-def _alarms(one: Judged, rows: np.ndarray) -> tuple[float, float, float]:
-    rows = rows[one.sure[rows]]
-    alarm, faulty = one.alarm[rows], one.faulty[rows]
-    return float((alarm & faulty).sum()), float((alarm & ~faulty).sum()), float((~alarm & faulty).sum())
-
-
-def _f1(one: Judged, rows: np.ndarray) -> float:
-    true, false, missed = _alarms(one, rows)
-    return 2 * true / (2 * true + false + missed) if true + missed else math.nan
-
-
-def _recall(one: Judged, rows: np.ndarray) -> float:
-    true, _, missed = _alarms(one, rows)
-    return true / (true + missed) if true + missed else math.nan
-
-
-def _false_alarms(one: Judged, rows: np.ndarray) -> float:
-    healthy = rows[one.sure[rows] & ~one.faulty[rows]]
-    return float(one.alarm[healthy].mean()) if len(healthy) else math.nan
-
-
-def _telemetry(one: Judged, rows: np.ndarray) -> float:
-    unsure = rows[~one.sure[rows]]
-    return float(one.alarm[unsure].mean()) if len(unsure) else math.nan
-
-
-def _precision(one: Judged, rows: np.ndarray) -> float:
-    rows = rows[one.sure[rows]]
-    return float(one.faulty[rows[np.argsort(-one.score[rows], kind="stable")[:_K]]].mean())
-
-
-def _localised(one: Judged, rows: np.ndarray) -> float:
-    hit = one.hit[rows]
-    return float(np.nanmean(hit)) if np.isfinite(hit).any() else math.nan
-
-
-METRICS: Final[dict[str, Statistic]] = {
-    "AUROC": _auroc,
-    f"recall {BEST_CASE}": _recall_at_rate,
-    "F1": _f1,
-    "recall": _recall,
-    "FPR": _false_alarms,
-    f"precision at {_K}": _precision,
-    "right joint": _localised,
-    "telemetry faults flagged": _telemetry,
-}
-
-
-def _spread(targets: Sequence[Sequence[Judged]], statistic: Statistic) -> tuple[float, float, float]:
-    """(mean over seeds and targets, low, high): 95 % interval from whole units drawn with replacement."""
-    rng = np.random.default_rng(0)
-    value = _mean(statistic(one, np.arange(len(one.unit))) for seeds in targets for one in seeds)
-    places = [
-        [{unit: np.flatnonzero(one.unit == unit) for unit in np.unique(one.unit)} for one in seeds] for seeds in targets
-    ]
-    draws = []
-    for _ in range(_DRAWS):
-        found = []
-        for seeds, own in zip(targets, places, strict=True):
-            units = sorted({unit for rows in own for unit in rows})
-            drawn = rng.choice(units, len(units))
-            for one, rows in zip(seeds, own, strict=True):
-                chosen = [rows[unit] for unit in drawn if unit in rows]
-                if chosen:
-                    found.append(statistic(one, np.concatenate(chosen)))
-        draws.append(_mean(found))
-    known = [x for x in draws if math.isfinite(x)]
-    if not known:
-        return value, math.nan, math.nan
-    low, high = np.percentile(known, [2.5, 97.5])
-    return value, float(low), float(high)
 
 
 def _mean(values: Iterable[float]) -> float:
@@ -262,10 +258,7 @@ def _against_alone(part: Part, groups: Groups) -> None:
             ]
             if not pairs:
                 continue
-            gains = [
-                _auroc(one, np.arange(len(one.unit))) - _auroc(other, np.arange(len(other.unit)))
-                for _, _, one, other in pairs
-            ]
+            gains = [_auroc(one) - _auroc(other) for _, _, one, other in pairs]
             labels = f"{budget} labelled cycles"
             part.pairs(
                 gains,
@@ -290,23 +283,17 @@ def _against_alone(part: Part, groups: Groups) -> None:
 
 
 def _beyond(pairs: Sequence[tuple[str, int, Judged, Judged]]) -> list[str]:
-    """Targets on which the borrowed model loses, the 95 % interval by units and seeds included."""
+    """Targets on which the borrowed model loses, the 95 % interval by units included."""
     found = []
     for target in dict.fromkeys(pair[0] for pair in pairs):
         own = [(one, other) for name, _, one, other in pairs if name == target]
-        rng = np.random.default_rng(0)
-        units = sorted({unit for one, _ in own for unit in one.unit})
-        draws = []
-        for _ in range(_DRAWS):
-            drawn = rng.choice(units, len(units))
-            gains = []
-            for one, other in own:
-                chosen = [np.flatnonzero(one.unit == unit) for unit in drawn if (one.unit == unit).any()]
-                if chosen:
-                    rows = np.concatenate(chosen)
-                    gains.append(_auroc(one, rows) - _auroc(other, rows))
-            draws.append(_mean(gains))
-        if np.nanpercentile(draws, 97.5) < 0:
+        units = np.unique(np.concatenate([one.unit for one, _ in own]))
+        weights = np.random.default_rng(0).multinomial(len(units), np.full(len(units), 1 / len(units)), size=_DRAWS)
+        gains = []
+        for one, other in own:
+            member = (one.unit == units[:, None]).astype(float)
+            gains.append(_ranked(one, member, weights, "AUROC") - _ranked(other, member, weights, "AUROC"))
+        if np.nanpercentile(np.nanmean(gains, axis=0), 97.5) < 0:
             found.append(target)
     return found
 
@@ -319,6 +306,8 @@ def _by_fault(part: Part, groups: Groups) -> None:
         faults = sorted(
             {f for seeds in targets.values() for one in seeds.values() for f in np.unique(one.fault)} - {""}
         )
+        if method == ORACLE:
+            faults = _of_drives(np.array(faults))
         for fault in faults:
             for low, high in (*_SEVERITIES, (0.0, 1.01)):
                 for target in (*targets, _ALL):
@@ -327,8 +316,19 @@ def _by_fault(part: Part, groups: Groups) -> None:
                     if not count:
                         continue
                     record = {"approach": approach, "method": method, "source": source, "budget": budget}
-                    record |= {"target": target, "fault": fault, "severity from": low, "severity to": min(high, 1.0)}
+                    record |= {
+                        "telemetry": bool(_is_telemetry(own, fault)),
+                        "target": target,
+                        "fault": fault,
+                        "severity from": low,
+                        "severity to": min(high, 1.0),
+                    }
                     part.table("faults", [record | {"cycles": count, "AUROC": areas}])
+
+
+def _is_telemetry(own: Sequence[Judged], fault: str) -> bool:
+    """Whether its cycles are uncertain."""
+    return not any((one.faulty & (one.fault == fault)).any() for one in own)
 
 
 def _fault_areas(own: Sequence[Judged], fault: str, low: float, high: float) -> tuple[float, int]:

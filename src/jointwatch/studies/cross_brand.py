@@ -69,12 +69,10 @@ class CrossBrand(Study):
     def _run(self, options: Any, ledger: Ledger, progress: Progress) -> Results:
         targets, sources = _parts(options.target), _parts(options.source) or [_OTHERS]
         named = [brand for brand in (*targets, *sources) if brand != _OTHERS]
-        fleet = gather_fleet(options.data, ledger, named if targets and _OTHERS not in sources else (), progress)
+        needed = named if targets and _OTHERS not in sources else ()
+        fleet = gather_fleet(options.data, ledger, named, needed, progress)
         file = ledger.path.parent / "fleet.npz"
         fleet.save(file)
-        missing = set(named) - set(fleet.brands)
-        if missing:
-            raise UsageError(f"the fleet has no brand {', '.join(sorted(missing))}; it has {', '.join(fleet.brands)}")
         seeds = range(1 if options.quick else options.seeds)
         budgets = sorted({int(part) for part in _parts(options.budgets)})
         if options.quick:
@@ -137,6 +135,7 @@ def _keys(
             for budget in budgets:
                 keys += [(seed, source, target, budget, CARRIED, name) for name in (OURS, "trees")]
                 keys.append((seed, source, target, budget, GATED, OURS))
+        for source, target in pairs:
             keys.append((seed, source, target, 0, AS_IS, "network"))
             for name, how in strategies.items():
                 keys += [(seed, source, target, b, CARRIED, name) for b in budgets if b or how == "align"]

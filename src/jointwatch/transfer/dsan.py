@@ -28,6 +28,7 @@ class Dsan(Adaptation):
     Parameters
     ----------
     weight : of the discrepancy at the end, whose kernels count 1/5 each; the publication's 0.5 for their sum is 2.5.
+    steepness : of its rise over the training; the larger the earlier, 1000 = at once.
 
     Others are those of every adaptation: see `Adaptation`.
 
@@ -44,11 +45,12 @@ class Dsan(Adaptation):
     """
 
     weight: float = 2.5
+    steepness: float = 10.0
 
     def _penalty(self, opened: nn.Module, rows: Embedded, progress: float) -> Tensor:
         target, likely = rows.embedded[rows.target], _likely(rows)
         each = [local_mmd(rows.embedded[own], target, rows.label[own], likely) for own in rows.sources]
-        return strength_of(rows, progress) * torch.stack(each).mean()
+        return strength_of(rows, progress, self.steepness) * torch.stack(each).mean()
 
 
 def _likely(rows: Embedded) -> Tensor:

@@ -13,6 +13,7 @@ from jointwatch.simulation.robot import load_robot
 __all__ = ["Terms"]
 
 _SIGN = 0.02  # share of the largest speed over which Coulomb friction turns round
+_SLOWEST = 0.05  # share of the fastest joint's speed below which a joint counts as standing, whose speed is noise
 _STRIBECK = 0.1  # share of the largest speed at which the surplus of a slow joint has fallen to 1/e
 
 
@@ -31,13 +32,21 @@ class Terms:
     and of sums of neighbours; accelerations, also times sine and cosine of each angle; products of two speeds; and
     each joint's friction.
 
+    Attribute `blocks` : how many columns in a row are of one kind and size, shared ones first, then a joint's own.
+
     Errors: `UsageError` where the description has another number of joints.
     """
 
     def __init__(self, robot: str, joints: int, speed: np.ndarray) -> None:
         self.robot, self.joints = robot, joints
+        self.blocks: tuple[int, ...] = (3, 2, 2, 1, 1, 4)
+        speed = np.maximum(speed, _SLOWEST * speed.max(initial=0.0))
         self.speed = np.where(speed > 0, speed, 1.0)
         if not robot:
+            pairs = joints * (joints - 1) // 2
+            chains = (joints - 1) * (joints - 2) // 2
+            angles, products = joints + 2 * pairs + chains, pairs + joints
+            self.blocks = (2 * angles, joints * (2 * joints + 1), products, 4)
             return
         model = load_robot(robot)
         if model.n_joints != joints:

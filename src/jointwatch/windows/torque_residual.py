@@ -22,6 +22,7 @@ __all__ = ["TorqueResidual"]
 COMPONENT = "residual"
 _EFFORTS = (Quantity.TORQUE, Quantity.CURRENT, Quantity.JOINT_TORQUE, Quantity.EFFORT)
 _BLOCK = 64  # windows handled at once
+_LEAST = 0.05  # share of the largest column of its kind that a column's scale is at least
 _FLAT = 1e-9  # share of the largest spread below which a column does not vary
 
 
@@ -165,7 +166,8 @@ class TorqueResidual(TransformerMixin, BaseEstimator):
                 )
             number = self.groups_.index(group)
             rows = np.flatnonzero(names == group)
-            whole_motion = X.presence[rows][:, _positions(X.channels, self.joints_[number])].all(axis=1)
+            places = _positions(X.channels, self.joints_[number])
+            whole_motion = np.asarray(X.presence[rows][:, places].all(axis=1))
             there: np.ndarray = X.presence[rows][:, self.targets_] & self.known_[number] & whole_motion[:, None]
             for block, model in self._modelled(X, rows, number):
                 rest = X.values[rows[block]][:, self.targets_] - model
@@ -227,7 +229,7 @@ class TorqueResidual(TransformerMixin, BaseEstimator):
         for target, joint in enumerate(of_joint):
             own_columns = width + own_width * joint + np.arange(own_width)
             use = np.concatenate([np.arange(width), own_columns, [first + target]])
-            solved.append(_ridge(total[use], square[np.ix_(use, use)], self.ridge))
+            solved.append(_ridge(total[use], square[np.ix_(use, use)], self.ridge, terms.blocks))
         return np.stack([s[0] for s in solved]), np.array([s[1] for s in solved]), np.array([s[2] for s in solved])
 
     def _modelled(self, windows: Windows, rows: np.ndarray, number: int) -> Iterator[tuple[slice, np.ndarray]]:
@@ -331,8 +333,18 @@ def _slope(values: np.ndarray, step_s: np.ndarray, held: bool) -> np.ndarray:
     return slope / step_s[:, None, None]
 
 
-def _ridge(mean: np.ndarray, square: np.ndarray, penalty: float) -> tuple[np.ndarray, float, float]:
-    """Coefficients, intercept and share of variance left, from means and mean products of columns and, last, target."""
+def _parts(values: np.ndarray, blocks: tuple[int, ...]) -> list[np.ndarray]:
+    return np.split(values, np.cumsum(blocks)[:-1])
+
+
+def _ridge(
+    mean: np.ndarray, square: np.ndarray, penalty: float, blocks: tuple[int, ...]
+) -> tuple[np.ndarray, float, float]:
+    """Coefficients, intercept and share of variance left, from means and mean products of columns and, last, target.
+
+    A column is scaled by its spread, but at least by a share of the largest size in its block: what hardly varied here
+    must not get a large coefficient, because it varies elsewhere.
+    """
     covariance = square - np.outer(mean, mean)
     spread = np.sqrt(np.maximum(np.diag(covariance), 0.0))
     level = np.sqrt(np.diag(square))
@@ -341,7 +353,8 @@ def _ridge(mean: np.ndarray, square: np.ndarray, penalty: float) -> tuple[np.nda
     use = np.flatnonzero(varies[:-1])
     coefficients = np.zeros(len(mean) - 1)
     if len(use) and varies[-1]:
-        scale = spread[use]
+        size = np.concatenate([np.full(len(part), part.max(initial=0.0)) for part in _parts(level[:-1], blocks)])
+        scale = np.maximum(spread[:-1], _LEAST * size)[use]
         correlation = covariance[np.ix_(use, use)] / np.outer(scale, scale)
         with_target = covariance[use, -1] / scale
         # A correlation matrix of many near-equal columns is singular without the penalty, and rounding makes it worse.

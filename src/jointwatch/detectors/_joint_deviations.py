@@ -13,7 +13,7 @@ from jointwatch.core import Index, Windows
 from jointwatch.core.errors import UsageError
 from jointwatch.detectors._joint_evidence import Evidence
 from jointwatch.detectors.base import Detector
-from jointwatch.features.path_profile import PathProfile
+from jointwatch.features._path_profile import PathProfile
 
 __all__ = ["JointDeviations"]
 

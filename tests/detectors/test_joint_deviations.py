@@ -1,0 +1,95 @@
+"""Joints against their own past: what it learns on one robot means the same on another."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from jointwatch.core import Channel, Index, Quantity, Windows
+from jointwatch.core.errors import UsageError
+from jointwatch.detectors._joint_deviations import JointDeviations
+
+LENGTH = 300
+
+
+def fleet(brand: str, joints: int, gain: float, seed: int, units: int = 4, healthy: bool = False) -> Windows:
+    """Cycles of units with friction of their own, which wear raises by a quarter on one joint of every second
+    session; the part of a session weighs on all joints."""
+    rng = np.random.default_rng(seed)
+    time = np.linspace(0, 2 * np.pi, LENGTH)
+    values, columns = [], []
+    for unit in range(units):
+        friction = gain * (1 + 0.4 * rng.random(joints))
+        for session in range(4 if healthy else 8):
+            worn = int(rng.integers(1, joints + 1)) if session % 2 and not healthy else 0
+            level = 1 + 0.03 * rng.standard_normal()
+            for cycle in range(3):
+                position = np.stack([np.sin(time + 0.3 * j) for j in range(joints)])
+                way = np.sign(np.stack([np.cos(time + 0.3 * j) for j in range(joints)]))
+                more = 1 + 0.25 * (np.arange(1, joints + 1) == worn)
+                drive = (friction * more * level)[:, None] * way + gain * 0.2 * rng.standard_normal((joints, LENGTH))
+                rows = np.zeros((2 * 4, LENGTH))
+                rows[: 2 * joints : 2], rows[1 : 2 * joints : 2] = position, drive
+                values.append(rows)
+                label = "anomalous" if worn else "normal"
+                columns.append((f"{brand}-{unit}", f"s{session}", f"{brand}/{unit}/{session}/{cycle}", label, worn))
+    unit_, session_, cycle_, label_, joint_ = (np.array(column) for column in zip(*columns, strict=True))
+    zero = np.zeros(len(values))
+    index = Index(
+        unit_, session_, cycle_, np.full(len(values), brand), zero, zero + 1, zero, zero + 1, label_,
+        np.where(joint_ > 0, "wear", ""), joint_, zero,
+    )  # fmt: skip
+    channels = tuple(Channel(q, j) for j in range(1, 5) for q in (Quantity.POSITION, Quantity.CURRENT))
+    mask = np.repeat([[channel.joint <= joints for channel in channels]], len(values), axis=0)
+    return Windows(np.array(values), channels, index, float("nan"), mask)
+
+
+@pytest.fixture(scope="module")
+def source() -> Windows:
+    return fleet("small", joints=3, gain=1.0, seed=0)
+
+
+@pytest.fixture(scope="module")
+def carried(source: Windows) -> JointDeviations:
+    return JointDeviations(strength=1e-3).fit(source)
+
+
+def test_labels_of_one_robot_serve_another_with_more_joints_and_another_scale(carried: JointDeviations) -> None:
+    target = fleet("large", joints=4, gain=30.0, seed=1)
+    known = np.isin(target.index.session, ["s0", "s2"])
+    detector = carried.adapt(target[known])
+    judged = target[~known]
+    worn = judged.index.label == "anomalous"
+    assert roc_auc_score(worn, detector.score_samples(judged)) > 0.95
+    assert (detector.blamed(judged[worn]) == judged.index.joint[worn]).mean() > 0.9
+    parts = detector.explain(judged[worn])
+    assert parts is not None
+    of = np.array([channel.joint for channel in judged.channels])
+    assert (of[parts.argmax(axis=1)] == judged.index.joint[worn]).mean() > 0.9
+    with pytest.raises(UsageError, match="large"):
+        carried.score_samples(judged)
+
+
+def test_what_the_target_says_of_its_labels_is_not_asked_for(carried: JointDeviations) -> None:
+    target = fleet("large", joints=4, gain=30.0, seed=1)
+    known = target[np.isin(target.index.session, ["s0", "s2"])]
+    once = carried.adapt(known).score_samples(target)
+    assert np.array_equal(once, carried.adapt(known).score_samples(target))
+    assert "large" not in carried.evidence_
+
+
+def test_healthy_cycles_alone_give_a_detector_and_a_threshold() -> None:
+    healthy = fleet("small", joints=3, gain=1.0, seed=2, healthy=True)
+    detector = JointDeviations().fit(healthy)
+    index, scores = detector.baseline_scores("small")
+    assert len(scores) == len(healthy) == len(index)
+    worn = fleet("small", joints=3, gain=1.0, seed=2)  # the same units: their friction is drawn first
+    own = worn[(worn.index.unit == "small-0") & (worn.index.label == "anomalous")]
+    assert np.median(detector.score_samples(own)) > np.quantile(scores, 0.9)
+
+
+def test_of_a_robot_with_one_faulty_joint_the_others_are_not_learned(carried: JointDeviations, source: Windows) -> None:
+    worn = int((source.index.label == "anomalous").sum())
+    assert int(carried.faulty_.sum()) == worn
+    assert len(carried.faulty_) == 3 * int((source.index.label == "normal").sum()) + worn
