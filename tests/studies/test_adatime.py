@@ -20,6 +20,7 @@ from jointwatch.studies._adatime_methods import (
     BY_TRAINING,
     CHOSEN,
     MEAN,
+    MEAN_OF_SEEDS,
     SOURCE_ONLY,
     TARGET_ONLY,
     strategies,
@@ -160,6 +161,12 @@ def test_what_it_writes(tmp_path: Path, here: None) -> None:
             break
     else:
         pytest.fail("no such row")
+    together = np.mean([steps[f"compare/2-11/{seed}"]["mean"][BY_TRAINING] for seed in (0, 1)], axis=0)
+    (row,) = (r for r in results.rows if (r.method, r.split, r.target) == (MEAN_OF_SEEDS, BY_TRAINING, "subject 11"))
+    assert row.mean == pytest.approx(_macro_f1(truth, together.argmax(axis=1)))
+    one, other = (np.array(steps[f"compare/5-2/{seed}"]["target"]["dann"]) for seed in (0, 1))
+    (record,) = (r for r in results.details["steadiness"] if (r["scenario"], r["method"]) == ("5-2", "dann"))
+    assert record["same"] == pytest.approx((one == other).mean())
     choices = [row for row in results.details["choices"] if row["choice"] == CHOSEN]
     assert len(choices) == 4
     assert all(row["taken"] in (SOURCE_ONLY, "dann", "deep-coral") for row in choices)

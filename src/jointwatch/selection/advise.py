@@ -360,7 +360,10 @@ def _change(
     situation: Situation, result: GateResult, curve: Sequence[CurvePoint], using: Candidate | None
 ) -> tuple[str, ...]:
     """What would change the answer."""
-    lines = [f"from {count} labelled windows {what}" for count, what in decision_table().labels_to_change(situation)]
+    lines = [
+        f"from {count} labelled {'window' if count == 1 else 'windows'} {what}"
+        for count, what in decision_table().labels_to_change(situation)
+    ]
     if not curve or using is None:
         if not situation.labelled:
             lines.append("no labels yet: how much they would bring cannot be measured, only what they would open up")

@@ -20,6 +20,7 @@ from jointwatch.models.pooled_cnn import PooledCnn
 from jointwatch.selection.consensus import TOGETHER, consensus
 from jointwatch.selection.scores import DIRECTION, Source, Target
 from jointwatch.studies._adatime_data import CLASSES, Scenario, labels_of, read_scenario
+from jointwatch.studies._adatime_peer import SETTINGS, as_in_peer
 from jointwatch.training.batch_norm import estimate_statistics
 from jointwatch.training.data import Batch, Shuffled
 from jointwatch.training.frozen import embed_all
@@ -35,6 +36,7 @@ __all__ = [
     "BY_TRAINING",
     "CHOSEN",
     "MEAN",
+    "MEAN_OF_SEEDS",
     "SOURCE_ONLY",
     "TARGET_ONLY",
     "Training",
@@ -47,6 +49,7 @@ __all__ = [
 
 SOURCE_ONLY, TARGET_ONLY = "source only", "target only (its labels)"
 CHOSEN, MEAN, BEST = "chosen without labels: consensus", "mean of all candidates", "best of all (its labels)"
+MEAN_OF_SEEDS = "mean of all candidates and seeds"
 BY_SPLIT, BY_TRAINING = "test windows by themselves", "test windows by training windows"
 _ROWS = 256  # of a batch whose statistics are measured
 
@@ -97,7 +100,9 @@ def chosen_by(score: str) -> str:
 
 def compare(folder: Path, pair: tuple[str, str], names: Sequence[str], seed: int, training: Training) -> dict[str, Any]:
     """Every method and every choice on one scenario: `said` method -> normalisation -> (window,) classes of the test
-    windows, `chosen` choice -> method, `scores` score -> method -> value. No label of the target is read."""
+    windows, `chosen` choice -> method, `scores` score -> method -> value, `mean` normalisation -> (window, class)
+    probabilities of all candidates, `target` candidate -> classes of the target's training windows. No label of the
+    target is read."""
     return compared(read_scenario(folder, *pair), names, seed, training)
 
 
@@ -105,20 +110,24 @@ def compared(scenario: Scenario, names: Sequence[str], seed: int, training: Trai
     """`compare` of a scenario that is there."""
     found = {SOURCE_ONLY: _says(_supervised(scenario.source, seed, training), scenario, seed)}
     for name in names:
-        strategy = catalog.load("transfer", name)(
-            epochs=training.epochs,
-            learning_rate=training.learning_rate,
-            weight_decay=training.weight_decay,
-            batch_size=training.batch_size,
-        )
-        network = strategy.align(_fresh(scenario, seed), scenario.source, scenario.target, seed=seed, bfloat16="auto")
+        network = _aligned(scenario, name, seed, training)
         found[name.replace("_", "-")] = _says(network, scenario, seed)
     said = {name: {way: _classes(logits) for way, logits in one.test.items()} for name, one in found.items()}
+    for name in (name for name in SETTINGS if name in names):  # beside the candidates: the peer may have seen labels
+        network = _aligned(scenario, name, seed, training, SETTINGS[name])
+        said[as_in_peer(name)] = {way: _classes(x) for way, x in _says(network, scenario, seed).test.items()}
     chosen, scores = _choices(found, seed)
     for choice, name in chosen.items():
         said[choice] = said[name]
-    said[MEAN] = {way: _classes(_mean([one.test[way] for one in found.values()])) for way in (BY_SPLIT, BY_TRAINING)}
-    return {"said": said, "chosen": chosen, "scores": scores}
+    mean = {way: _mean([one.test[way] for one in found.values()]) for way in (BY_SPLIT, BY_TRAINING)}
+    said[MEAN] = {way: _classes(probability) for way, probability in mean.items()}
+    return {
+        "said": said,
+        "chosen": chosen,
+        "scores": scores,
+        "mean": {way: probability.round(6).tolist() for way, probability in mean.items()},
+        "target": {name: _classes(one.target.logits) for name, one in found.items()},
+    }
 
 
 def alone(folder: Path, pair: tuple[str, str], seed: int, training: Training) -> dict[str, Any]:
@@ -148,6 +157,30 @@ def _supervised(data: Batch, seed: int, training: Training) -> Network:
         epochs=training.epochs, learning_rate=training.learning_rate, weight_decay=training.weight_decay, seed=seed
     )
     fit(network, Shuffled(data, training.batch_size, seed), Supervised(weights), options)
+    return network
+
+
+def _aligned(
+    scenario: Scenario, name: str, seed: int, training: Training, settings: Mapping[str, Any] | None = None
+) -> Network:
+    """The network that a strategy makes; with settings of the peer the classes weigh as they come, as there."""
+    strategy = catalog.load("transfer", name)(
+        **{
+            "epochs": training.epochs,
+            "learning_rate": training.learning_rate,
+            "weight_decay": training.weight_decay,
+            "batch_size": training.batch_size,
+            **(settings or {}),
+        }
+    )
+    network: Network = strategy.align(
+        _fresh(scenario, seed),
+        scenario.source,
+        scenario.target,
+        class_weights="balanced" if settings is None else None,
+        seed=seed,
+        bfloat16="auto",
+    )
     return network
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from functools import partial
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from jointwatch.studies._adatime_methods import (
     BY_SPLIT,
     BY_TRAINING,
     CHOSEN,
+    MEAN_OF_SEEDS,
     SOURCE_ONLY,
     TARGET_ONLY,
     Training,
@@ -24,7 +26,7 @@ from jointwatch.studies._adatime_methods import (
     compare,
     strategies,
 )
-from jointwatch.studies._adatime_peer import PEER, peer_name
+from jointwatch.studies._adatime_peer import PEER, as_in_peer, peer_name
 from jointwatch.studies._confusions import METRICS, confusions
 from jointwatch.studies._ledger import Ledger
 from jointwatch.studies._part import Part
@@ -65,7 +67,8 @@ class Adatime(Study):
     statistics of the target's training windows in place of those of its test windows stand beside.
 
     No hyper-parameter was fitted to a target: epochs, batch size and decay are AdaTime's, the rate is Adam's usual one,
-    the rest is what each strategy has by default from its publication. What a method or a choice may see holds no label
+    the rest is what each strategy has by default from its publication. Beside the candidates stand three of them with
+    the settings of AdaTime's code, to compare like with like. What a method or a choice may see holds no label
     of the target (`Scenario`).
     """
 
@@ -94,6 +97,7 @@ class Adatime(Study):
         _rows(part, scores, pairs, candidates(names))
         _pairs_of(part, scores, pairs)
         _choices(part, found, scores, pairs, seeds)
+        _steadiness(part, found, pairs, seeds)
         _beside_peer(part, scores, pairs)
         part.notes += _closing(len(pairs), seeds)
         return Results("adatime", "", 0.0, tuple(part.rows), tuple(part.notes), part.details)
@@ -109,6 +113,10 @@ def _scores(options: Any, found: Mapping[str, Any], pairs: Sequence[tuple[str, s
                 for method, ways in found[f"{what}/{'-'.join(pair)}/{seed}"]["said"].items():
                     for way, said in ways.items():
                         scores.setdefault((method, way, pair), []).append(_macro_f1(true, np.array(said)))
+        steps = [found[f"compare/{'-'.join(pair)}/{seed}"] for seed in range(seeds)]
+        for way in (BY_SPLIT, BY_TRAINING):
+            mean = np.mean([step["mean"][way] for step in steps], axis=0)
+            scores[MEAN_OF_SEEDS, way, pair] = [_macro_f1(true, mean.argmax(axis=1))]
     return scores
 
 
@@ -187,7 +195,7 @@ def _choices(
     for pair in pairs:
         for seed in range(seeds):
             step = found[f"compare/{'-'.join(pair)}/{seed}"]
-            names = [name for name in step["said"] if name not in step["chosen"]]
+            names = list(step["target"])
             known = {name: scores[name, BY_SPLIT, pair][seed] for name in names}
             best = max(known, key=lambda name: known[name])
             for choice, name in step["chosen"].items():
@@ -209,26 +217,45 @@ def _choices(
                 )
 
 
+def _steadiness(part: Part, found: Mapping[str, Any], pairs: Sequence[tuple[str, str]], seeds: int) -> None:
+    """Share of the target's training windows of which two starts of a candidate say the same class: where it is low,
+    the target is not safe to adapt to, and that is seen without labels."""
+    for pair in pairs if seeds > 1 else ():
+        steps = [found[f"compare/{'-'.join(pair)}/{seed}"]["target"] for seed in range(seeds)]
+        same = {
+            name: float(np.mean([np.equal(one[name], other[name]).mean() for one, other in combinations(steps, 2)]))
+            for name in steps[0]
+        }
+        part.table("steadiness", [{"scenario": "-".join(pair), "method": name, "same": same[name]} for name in same])
+        part.notes.append(
+            f"{'-'.join(pair)}: two starts of a candidate say the same of {np.mean(list(same.values())):.2f} of the "
+            "target's training windows"
+        )
+
+
 def _beside_peer(part: Part, scores: _Scores, pairs: Sequence[tuple[str, str]]) -> None:
     """Ours beside the figures of AdaTime's own code, on the scenarios for which they are known."""
     shared = [pair for pair in pairs if pair in next(iter(PEER.values()))]
     for method, known in PEER.items():
-        if not shared or (method, BY_SPLIT, shared[0]) not in scores:
-            continue
-        records = [
-            {
-                "method": method,
-                "scenario": "-".join(pair),
-                "ours": float(np.mean(scores[method, BY_SPLIT, pair])),
-                "AdaTime's code": known[pair],
-            }
-            for pair in shared
-        ]
-        part.table("peer", records)
-        ours, theirs = (float(np.mean([record[key] for record in records])) for key in ("ours", "AdaTime's code"))
-        part.notes.append(
-            f"{method} over {len(shared)} scenarios: {ours:.3f}, {peer_name(method)} of AdaTime's own code {theirs:.3f}"
-        )
+        for own in (method, as_in_peer(method)):
+            if not shared or (own, BY_SPLIT, shared[0]) not in scores:
+                continue
+            records = [
+                {
+                    "method": own,
+                    "of": method,
+                    "scenario": "-".join(pair),
+                    "ours": float(np.mean(scores[own, BY_SPLIT, pair])),
+                    "AdaTime's code": known[pair],
+                }
+                for pair in shared
+            ]
+            part.table("peer", records)
+            ours, theirs = (float(np.mean([record[key] for record in records])) for key in ("ours", "AdaTime's code"))
+            part.notes.append(
+                f"{own} over {len(shared)} scenarios: {ours:.3f}, {peer_name(method)} of AdaTime's own code "
+                f"{theirs:.3f}"
+            )
 
 
 def _closing(pairs: int, seeds: int) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, final
+from typing import Any, ClassVar, Literal, final
 
 import numpy as np
 import torch
@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from jointwatch.core import Windows
 from jointwatch.core.errors import NotEnoughData, UsageError
 from jointwatch.models.base import Network
-from jointwatch.training.data import Batch, Batches
+from jointwatch.training.batch_norm import estimate_statistics
+from jointwatch.training.data import Batch, Batches, Shuffled
 from jointwatch.training.domains import Domains
 from jointwatch.training.frozen import embed_all
 from jointwatch.training.loop import fit
@@ -25,7 +26,19 @@ from jointwatch.training.seed import seeded
 from jointwatch.transfer._fine_tuning import Weights
 from jointwatch.transfer.base import Strategy
 
-__all__ = ["Adaptation", "Beside", "Embedded", "Task", "embed_by_domain", "network_of", "width_of"]
+__all__ = [
+    "Adaptation",
+    "AlignmentLoss",
+    "Beside",
+    "Embedded",
+    "Task",
+    "calibrated",
+    "embed_by_domain",
+    "network_of",
+    "width_of",
+]
+
+_ROWS = 256  # of a batch whose statistics are measured
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +100,10 @@ class Adaptation(Strategy):
     of a strategy sees them; the few that may be used are given apart.
 
     Authors write `_penalty` for a term beside the cross-entropy, `_loss` for another objective, `_align` for several
-    stages; and `_opened` where something is trained beside the network.
+    stages; and `_opened` where something is trained beside the network. In training a batch norm sees each domain by
+    itself, and at the end its statistics are those of the target (`calibrated`); with `together` it sees all domains at
+    once, which is right where the target has other classes than the sources. Where `uses_bare_target` is False, rows of
+    the target without a label come into the training only beside labelled ones, to complete the statistics.
 
     Parameters
     ----------
@@ -115,6 +131,8 @@ class Adaptation(Strategy):
     batch_size: int = 32
     minimum_steps: int = 8
     remembered: int = 2000
+    together: ClassVar[bool] = False
+    uses_bare_target: ClassVar[bool] = True
 
     def _penalty(self, opened: nn.Module, rows: Embedded, progress: float) -> Tensor:
         """What is added to the cross-entropy of the labelled rows, `weight` times; `progress` goes from 0 to 1."""
@@ -131,13 +149,13 @@ class Adaptation(Strategy):
 
     def _closed(self, opened: nn.Module, task: Task) -> Network:
         """The network that is kept."""
-        return network_of(opened)
+        return network_of(opened) if self.together else calibrated(network_of(opened), task)
 
     def _align(self, network: Network, task: Task) -> Network:
         """All stages; the one training by default."""
         with seeded(task.seed):
             opened = self._opened(network, task)
-        fit(opened, self._batches(task), _Objective(self, task), self._options(task))
+        fit(opened, self._batches(task), AlignmentLoss(self, task), self._options(task))
         return self._closed(opened, task)
 
     @final
@@ -187,7 +205,8 @@ class Adaptation(Strategy):
         return self._align(copy.deepcopy(network), task).eval()
 
     def _batches(self, task: Task) -> Batches:
-        return Domains(task.parts, self.batch_size, task.seed, self.minimum_steps)
+        parts = task.parts if self.uses_bare_target or task.labelled is not None else task.sources
+        return Domains(parts, self.batch_size, task.seed, self.minimum_steps)
 
     def _options(self, task: Task) -> Options:
         return Options(
@@ -216,7 +235,7 @@ class Adaptation(Strategy):
 
 
 @dataclass(frozen=True, eq=False)
-class _Objective:
+class AlignmentLoss:
     """A strategy's loss as an objective of the loop."""
 
     strategy: Adaptation
@@ -224,7 +243,8 @@ class _Objective:
 
     def __call__(self, network: nn.Module, batch: Batch, progress: float) -> Tensor:
         inner = network_of(network)
-        embedded = embed_by_domain(inner, batch)
+        together = self.strategy.together
+        embedded = inner.embed(batch.values, batch.mask) if together else embed_by_domain(inner, batch)
         # as in `Network.forward`: heads and what compares embeddings are computed in float32
         with torch.autocast(embedded.device.type, enabled=False):
             target = batch.domain == self.task.domains - 1
@@ -251,6 +271,17 @@ def embed_by_domain(network: Network, batch: Batch) -> Float[Tensor, "row featur
         found = found.index_put((torch.nonzero(rows).squeeze(1),), part)
     assert found is not None
     return found
+
+
+def calibrated(network: Network, task: Task) -> Network:
+    """The same network with running statistics of the target's rows.
+
+    While domains are aligned each batch norm sees one domain at a time, but its running statistics mix them all: with
+    the mixture the target would be judged in another scale than the one in which it was aligned.
+    """
+    rows = task.target if task.labelled is None else Batch.concatenate([task.target, task.labelled])
+    estimate_statistics(network, Shuffled(rows, _ROWS, task.seed))
+    return network
 
 
 class Beside(nn.Module):

@@ -37,7 +37,7 @@ def mastery(rows: Embedded) -> Float[Tensor, ""]:
     return (1 - mean / math.log(max(logits.shape[1], 2))).clamp(min=0)
 
 
-def strength_of(rows: Embedded, progress: float, steepness: float = 10.0) -> Float[Tensor, ""]:
+def strength_of(rows: Embedded, progress: float) -> Float[Tensor, ""]:
     """Share of the full weight that an alignment has: rising over the training as for DANN (`strength_at`), times
     `mastery`."""
-    return strength_at(progress, steepness) * mastery(rows)
+    return strength_at(progress) * mastery(rows)

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor, nn
 
-from jointwatch.models.base import Network
-from jointwatch.training.data import Batches
-from jointwatch.training.domains import Domains
 from jointwatch.training.objectives import cross_entropy
-from jointwatch.transfer._adaptation import Adaptation, Embedded, Task, network_of
-from jointwatch.transfer._stages import calibrated
+from jointwatch.transfer._adaptation import Adaptation, Embedded
 
 __all__ = ["Adabn"]
 
@@ -40,13 +37,7 @@ class Adabn(Adaptation):
     True
     """
 
-    def _batches(self, task: Task) -> Batches:
-        # bare rows of the target would be computed for nothing, but where some have labels they complete its statistics
-        parts = task.sources if task.labelled is None else task.parts
-        return Domains(parts, self.batch_size, task.seed, self.minimum_steps)
+    uses_bare_target: ClassVar[bool] = False
 
     def _loss(self, opened: nn.Module, rows: Embedded, progress: float, class_weights: Tensor | None) -> Tensor:
         return cross_entropy(rows.logits, rows.label, class_weights)
-
-    def _closed(self, opened: nn.Module, task: Task) -> Network:
-        return calibrated(network_of(opened), task)

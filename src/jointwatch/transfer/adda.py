@@ -20,8 +20,8 @@ from jointwatch.training.groups import Group
 from jointwatch.training.loop import fit
 from jointwatch.training.objectives import cross_entropy
 from jointwatch.training.seed import seeded
-from jointwatch.transfer._adaptation import Adaptation, Task
-from jointwatch.transfer._stages import calibrated, fit_on_sources
+from jointwatch.transfer._adaptation import Adaptation, Task, calibrated
+from jointwatch.transfer._stages import fit_on_sources
 
 __all__ = ["Adda"]
 

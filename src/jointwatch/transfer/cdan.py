@@ -15,8 +15,7 @@ from jointwatch.training.adversarial import (
     reverse_gradient,
     strength_at,
 )
-from jointwatch.transfer._adaptation import Adaptation, Beside, Embedded, Task, network_of, width_of
-from jointwatch.transfer._stages import calibrated
+from jointwatch.transfer._adaptation import Adaptation, Beside, Embedded, Task, width_of
 
 __all__ = ["Cdan"]
 
@@ -59,6 +58,3 @@ class Cdan(Adaptation):
         product = opened.get_submodule("product")(rows.embedded, probabilities)
         logits = opened.get_submodule("discriminator")(reverse_gradient(product, strength_at(progress)))
         return domain_loss(logits, rows.domain, entropy_weights(probabilities, rows.domain) if self.entropy else None)
-
-    def _closed(self, opened: nn.Module, task: Task) -> Network:
-        return calibrated(network_of(opened), task)

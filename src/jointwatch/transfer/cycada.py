@@ -17,8 +17,8 @@ from jointwatch.training.groups import Group
 from jointwatch.training.loop import fit
 from jointwatch.training.objectives import cross_entropy
 from jointwatch.training.seed import seeded
-from jointwatch.transfer._adaptation import Adaptation, Task, embed_by_domain, width_of
-from jointwatch.transfer._stages import calibrated, fit_on_sources
+from jointwatch.transfer._adaptation import Adaptation, Task, calibrated, embed_by_domain, width_of
+from jointwatch.transfer._stages import fit_on_sources
 from jointwatch.transfer._translation import SignalJudge, Translator, masked
 
 __all__ = ["Cycada"]

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from jointwatch.training.adversarial import strength_at
 from jointwatch.training.discrepancy import local_mmd
 from jointwatch.transfer._adaptation import Adaptation, Embedded
-from jointwatch.transfer._mastery import strength_of
 
 __all__ = ["Dsan"]
 
@@ -20,7 +20,7 @@ class Dsan(Adaptation):
     """The classifier learns the sources' labels while the local discrepancy (`training.discrepancy.local_mmd`) between
     each source and the target is held small: class by class, rows of the target weighted by how likely the classifier
     of the moment thinks the class. These guesses are bad at first, so that it counts more and more, from 0 to `weight`:
-    over the training as published, and with what is known of the sources' own labels (`transfer._mastery`).
+    over the training as published, and with what is known of the sources' own labels.
 
     Good where classes differ more than robots do; where most first guesses are wrong it confirms them. Rows of the
     target with a label take part with that label.
@@ -29,6 +29,8 @@ class Dsan(Adaptation):
     ----------
     weight : of the discrepancy at the end, whose kernels count 1/5 each; the publication's 0.5 for their sum is 2.5.
     steepness : of its rise over the training; the larger the earlier, 1000 = at once.
+    guarded : also let it rise with what is known of the sources' labels. Without, classes of small new networks may
+        never come apart.
 
     Others are those of every adaptation: see `Adaptation`.
 
@@ -46,11 +48,15 @@ class Dsan(Adaptation):
 
     weight: float = 2.5
     steepness: float = 10.0
+    guarded: bool = True
 
     def _penalty(self, opened: nn.Module, rows: Embedded, progress: float) -> Tensor:
         target, likely = rows.embedded[rows.target], _likely(rows)
         each = [local_mmd(rows.embedded[own], target, rows.label[own], likely) for own in rows.sources]
-        return strength_of(rows, progress, self.steepness) * torch.stack(each).mean()
+        strength = (
+            strength_of(rows, progress, self.steepness) if self.guarded else strength_at(progress, self.steepness)
+        )
+        return strength * torch.stack(each).mean()
 
 
 def _likely(rows: Embedded) -> Tensor:

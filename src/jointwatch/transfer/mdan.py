@@ -11,8 +11,7 @@ from jointwatch.core.errors import UsageError
 from jointwatch.models.base import Network
 from jointwatch.training.adversarial import Discriminator, domain_loss, reverse_gradient, strength_at
 from jointwatch.training.objectives import cross_entropy
-from jointwatch.transfer._adaptation import Adaptation, Beside, Embedded, Task, network_of, width_of
-from jointwatch.transfer._stages import calibrated
+from jointwatch.transfer._adaptation import Adaptation, Beside, Embedded, Task, width_of
 
 __all__ = ["Mdan"]
 
@@ -84,6 +83,3 @@ class Mdan(Adaptation):
         if self.hard:
             return nn.functional.one_hot(bounds.argmax(), len(bounds)).to(bounds)
         return torch.softmax(self.gamma * bounds, dim=0)
-
-    def _closed(self, opened: nn.Module, task: Task) -> Network:
-        return calibrated(network_of(opened), task)

@@ -14,8 +14,7 @@ from jointwatch.training.data import Batch
 from jointwatch.training.domains import Domains
 from jointwatch.training.loop import fit
 from jointwatch.training.objectives import cross_entropy
-from jointwatch.transfer._adaptation import Adaptation, Task
-from jointwatch.transfer._stages import calibrated
+from jointwatch.transfer._adaptation import Adaptation, Task, calibrated
 
 __all__ = ["MultiSource"]
 

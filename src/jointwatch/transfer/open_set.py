@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -13,8 +14,7 @@ from jointwatch.training.adversarial import reverse_gradient, strength_at
 from jointwatch.training.loop import fit
 from jointwatch.training.objectives import cross_entropy
 from jointwatch.training.seed import seeded
-from jointwatch.transfer._adaptation import Adaptation, Embedded, Task
-from jointwatch.transfer._pooled import Pooled
+from jointwatch.transfer._adaptation import Adaptation, AlignmentLoss, Embedded, Task
 from jointwatch.transfer._stages import fit_on_sources
 
 __all__ = ["OpenSet"]
@@ -59,6 +59,7 @@ class OpenSet(Adaptation):
 
     weight: float = 0.3
     threshold: float = 0.5
+    together: ClassVar[bool] = True
 
     def _align(self, network: Network, task: Task) -> Network:
         if not 0 < self.threshold < 1:
@@ -70,7 +71,7 @@ class OpenSet(Adaptation):
         options, half = self._options(task), max(self.epochs // 2, 1)
         options = replace(options, epochs=max(self.epochs - half, 1))
         fit_on_sources(network, task, options, self.batch_size, self.minimum_steps)
-        fit(network, self._batches(task), Pooled(self, task), replace(options, epochs=half))
+        fit(network, self._batches(task), AlignmentLoss(self, task), replace(options, epochs=half))
         return network
 
     def _loss(self, opened: nn.Module, rows: Embedded, progress: float, class_weights: Tensor | None) -> Tensor:

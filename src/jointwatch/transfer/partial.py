@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -13,8 +14,7 @@ from jointwatch.training.frozen import embed_all
 from jointwatch.training.loop import fit
 from jointwatch.training.objectives import cross_entropy
 from jointwatch.training.seed import seeded
-from jointwatch.transfer._adaptation import Adaptation, Beside, Embedded, Task, network_of, width_of
-from jointwatch.transfer._pooled import Pooled
+from jointwatch.transfer._adaptation import Adaptation, AlignmentLoss, Beside, Embedded, Task, network_of, width_of
 from jointwatch.transfer._stages import fit_on_sources
 
 __all__ = ["Partial"]
@@ -53,6 +53,7 @@ class Partial(Adaptation):
 
     weight: float = 0.03
     momentum: float = 0.05
+    together: ClassVar[bool] = True
 
     def _align(self, network: Network, task: Task) -> Network:
         options, half = self._options(task), max(self.epochs // 2, 1)
@@ -60,7 +61,7 @@ class Partial(Adaptation):
         fit_on_sources(network, task, options, self.batch_size, self.minimum_steps)
         with seeded(task.seed):
             opened = self._opened(network, task)
-        fit(opened, self._batches(task), Pooled(self, task), replace(options, epochs=half))
+        fit(opened, self._batches(task), AlignmentLoss(self, task), replace(options, epochs=half))
         return network_of(opened)
 
     def _opened(self, network: Network, task: Task) -> nn.Module:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -11,12 +12,10 @@ from torch import Tensor, nn
 
 from jointwatch.core.errors import UsageError
 from jointwatch.models.base import Network
-from jointwatch.training.data import Batch, Batches
-from jointwatch.training.domains import Domains
+from jointwatch.training.data import Batch
 from jointwatch.training.frozen import embed_all
 from jointwatch.training.objectives import balanced_weights, cross_entropy
-from jointwatch.transfer._adaptation import Adaptation, Beside, Embedded, Task, network_of
-from jointwatch.transfer._stages import calibrated
+from jointwatch.transfer._adaptation import Adaptation, Beside, Embedded, Task, calibrated, network_of
 
 __all__ = ["SelfTraining"]
 
@@ -55,6 +54,7 @@ class SelfTraining(Adaptation):
     rounds: int = 3
     share: float = 0.9
     threshold: float = 0.7
+    uses_bare_target: ClassVar[bool] = False
 
     def _align(self, network: Network, task: Task) -> Network:
         if self.rounds < 1 or not 0 < self.share <= 1 or not 0 <= self.threshold < 1:
@@ -71,11 +71,6 @@ class SelfTraining(Adaptation):
             known = replace(task, labelled=_together(task.labelled, taken))
             network = Adaptation._align(replace(self, epochs=epochs), network, known)
         return network
-
-    def _batches(self, task: Task) -> Batches:
-        # bare rows of the target would be computed for nothing, but where some have labels they complete its statistics
-        parts = task.sources if task.labelled is None else task.parts
-        return Domains(parts, self.batch_size, task.seed, self.minimum_steps)
 
     def _opened(self, network: Network, task: Task) -> nn.Module:
         opened = Beside(network)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor, nn
 
 from jointwatch.models.base import Network
 from jointwatch.training.contrastive import ProjectionHead, supervised_contrastive
-from jointwatch.training.data import Batches
-from jointwatch.training.domains import Domains
-from jointwatch.transfer._adaptation import Adaptation, Beside, Embedded, Task, network_of, width_of
-from jointwatch.transfer._stages import calibrated
+from jointwatch.transfer._adaptation import Adaptation, Beside, Embedded, Task, width_of
 
 __all__ = ["SupervisedContrastive"]
 
@@ -46,16 +44,10 @@ class SupervisedContrastive(Adaptation):
 
     temperature: float = 0.07
     outputs: int = 128
-
-    def _batches(self, task: Task) -> Batches:
-        parts = task.sources if task.labelled is None else task.parts
-        return Domains(parts, self.batch_size, task.seed, self.minimum_steps)
+    uses_bare_target: ClassVar[bool] = False
 
     def _opened(self, network: Network, task: Task) -> nn.Module:
         return Beside(network, projection=ProjectionHead(width_of(network, task), self.outputs))
 
     def _penalty(self, opened: nn.Module, rows: Embedded, progress: float) -> Tensor:
         return supervised_contrastive(opened.projection(rows.embedded), rows.label, self.temperature)  # type: ignore[operator]
-
-    def _closed(self, opened: nn.Module, task: Task) -> Network:
-        return calibrated(network_of(opened), task)

@@ -15,7 +15,7 @@ from scipy.stats import spearmanr
 from jointwatch.reports.paper_figures import heat_map
 from jointwatch.reports.study_figures import MARKERS, OKABE_ITO, STYLE, save
 from jointwatch.reports.tables import blocks_by_metrics
-from jointwatch.studies._adatime_methods import BEST, BY_SPLIT, CHOSEN, MEAN, SOURCE_ONLY, TARGET_ONLY
+from jointwatch.studies._adatime_methods import BEST, BY_SPLIT, CHOSEN, MEAN, MEAN_OF_SEEDS, SOURCE_ONLY, TARGET_ONLY
 from jointwatch.studies._adatime_peer import PEER, peer_name
 from jointwatch.studies.adatime import ALL
 from jointwatch.studies.base import Results
@@ -145,7 +145,9 @@ def _ordered(rows: Sequence[Record]) -> list[str]:
 
 def _strategies(names: Sequence[str]) -> list[str]:
     return [
-        name for name in names if name not in (SOURCE_ONLY, TARGET_ONLY, MEAN, BEST) and not name.startswith(_CHOICE)
+        name
+        for name in names
+        if name not in (SOURCE_ONLY, TARGET_ONLY, MEAN, MEAN_OF_SEEDS, BEST) and not name.startswith(_CHOICE)
     ]
 
 
