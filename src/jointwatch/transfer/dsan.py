@@ -11,6 +11,7 @@ from torch.nn import functional
 from jointwatch.training.adversarial import strength_at
 from jointwatch.training.discrepancy import local_mmd
 from jointwatch.transfer._adaptation import Adaptation, Embedded
+from jointwatch.transfer._mastery import mastery
 
 __all__ = ["Dsan"]
 
@@ -53,10 +54,8 @@ class Dsan(Adaptation):
     def _penalty(self, opened: nn.Module, rows: Embedded, progress: float) -> Tensor:
         target, likely = rows.embedded[rows.target], _likely(rows)
         each = [local_mmd(rows.embedded[own], target, rows.label[own], likely) for own in rows.sources]
-        strength = (
-            strength_of(rows, progress, self.steepness) if self.guarded else strength_at(progress, self.steepness)
-        )
-        return strength * torch.stack(each).mean()
+        loss = torch.stack(each).mean() * strength_at(progress, self.steepness)
+        return loss * mastery(rows) if self.guarded else loss
 
 
 def _likely(rows: Embedded) -> Tensor:
