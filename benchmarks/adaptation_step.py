@@ -9,8 +9,8 @@ Two sizes: windows made here (24 channels x 200 samples, CNN 64/128/256, batches
 the head on stored features of the frozen encoder against every epoch through the whole network, and full fine-tuning.
 
 skada is no dependency of this project. Put it on the path first:
-  pip install --no-deps --target /tmp/skada skada==0.6.0 skorch==1.4.0 tabulate pandas python-dateutil six
-  PYTHONPATH=/tmp/skada python benchmarks/adaptation_step.py [--quick] [--data DIR --scenario 9-18]
+  pip install --no-deps --target FOLDER_OF_SKADA skada==0.6.0 skorch==1.4.0 tabulate pandas python-dateutil six
+  PYTHONPATH=FOLDER_OF_SKADA python benchmarks/adaptation_step.py [--quick] [--data DIR --scenario 9-18]
 """
 
 from __future__ import annotations
@@ -122,7 +122,11 @@ def compare(work: Work, peers: Any, repeats: int, seeds: int) -> None:
     print(f"\n{work.title}: {work.steps} steps an epoch, {repeats} rounds")
     for method in OURS:
         own = {name: run for name, run in one.items() if name.startswith(method)}
-        show(f"{method}: time of a training step", ratios(own, next(iter(own)), repeats, time.process_time), "smaller")
+        show(
+            f"{method}: time of an epoch with its set-up",
+            ratios(own, next(iter(own)), repeats, time.process_time),
+            "smaller",
+        )
     table = Table(title=f"target accuracy after {work.epochs} epochs, mean of {seeds} seeds", caption=work.title)
     for column in ("", "accuracy", "lowest .. highest", "seconds"):
         table.add_column(column, justify="left" if not column else "right")

@@ -10,7 +10,7 @@ import pytest
 
 from jointwatch.alarms.monitor import Monitor
 from jointwatch.core import Condition, Label, Recording
-from jointwatch.core.errors import NotEnoughData, UsageError
+from jointwatch.core.errors import MissingChannel, NotEnoughData, UsageError
 from jointwatch.windows.splits import check_no_leak
 
 Make = Callable[..., Recording]
@@ -59,6 +59,16 @@ def test_carried_to_another_brand_it_stays_quiet_on_health(monitor: Monitor, arm
     with pytest.raises(UsageError, match="adapt"):
         monitor.score(blue)
     assert monitor.target_ == ["red"]
+
+
+def test_a_target_without_a_learned_channel_is_told_what_to_do(monitor: Monitor, arm_recording: Make) -> None:
+    lacking = [
+        replace(recording, values=recording.values[:-1], channels=recording.channels[:-1])
+        for recording in fleet(arm_recording, "blue", 200, sessions=2)
+    ]
+    with pytest.raises(MissingChannel, match="fit it again on channels that both robots have") as caught:
+        monitor.adapt(lacking)
+    assert caught.value.channel == monitor.plan.channels[-1].key
 
 
 def test_says_how_many_cycles_are_missing(arm_recording: Make) -> None:

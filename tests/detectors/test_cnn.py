@@ -12,7 +12,10 @@ import torch
 
 from jointwatch.core import Recording, Windows
 from jointwatch.core.errors import NotEnoughData, UsageError
+from jointwatch.detectors.base import as_windows
 from jointwatch.detectors.cnn import Cnn
+from jointwatch.models.base import Network
+from jointwatch.training.data import Batch
 from jointwatch.windows.normalise import DomainZScore
 from jointwatch.windows.sliding import sliding
 
@@ -188,3 +191,25 @@ def test_arms_of_six_and_seven_axes_meet(arm_recording: Callable[..., Recording]
     parts = detector.explain(windows)
     assert parts is not None
     assert np.isfinite(parts).all()
+
+
+def test_a_source_without_a_healthy_window_is_passed_over_where_anomalies_are_made() -> None:
+    rng = np.random.default_rng(0)
+    healthy = as_windows(rng.standard_normal((24, 2, 32)).astype(np.float32))
+    detector = Cnn(anomalies="synthetic", filters=(4, 4, 8), epochs=1, batch_size=8, bfloat16=False).fit(healthy)
+    worn = np.repeat(["red", "green"], 12)
+    sources = replace(
+        healthy,
+        index=replace(healthy.index, domain=worn, label=np.where(worn == "green", "anomalous", "normal")),
+    )
+    given: list[int] = []
+
+    def align(network: Network, parts: list[Batch], *others: object, **settings: object) -> Network:
+        given.extend(len(part) for part in parts)
+        return network
+
+    detector.align_by(sources, healthy, None, align)
+    assert len(given) == 1
+    bare = replace(sources, index=replace(sources.index, label=np.full(24, "anomalous")))
+    with pytest.raises(NotEnoughData, match="healthy windows of the sources"):
+        detector.align_by(bare, healthy, None, align)

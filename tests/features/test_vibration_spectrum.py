@@ -85,3 +85,9 @@ def test_what_is_no_band_or_no_channel_is_refused() -> None:
         VibrationSpectrum().fit(replace(some, channels=(Channel(Quantity.POSITION, 1),)))
     with pytest.raises(UsageError, match="depends on the sampling rate"):
         VibrationSpectrum().fit(some).transform(some.values)
+
+
+def test_segments_of_an_odd_length_reach_up_to_half_the_rate() -> None:
+    noise = windows(np.random.default_rng(0).standard_normal((400, 34)), 34.0)  # segments of 17 samples
+    found = 10 ** VibrationSpectrum([(9, 13), (13, 17)]).fit_transform(noise)
+    np.testing.assert_allclose(found.mean(axis=0), 4 / 17, rtol=0.05)

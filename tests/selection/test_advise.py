@@ -76,7 +76,22 @@ def test_it_says_what_labels_would_change(arm: Arm) -> None:
     assert any("100 labelled windows" in line and "batch-norm" in line for line in bare.change)
     assert any("cannot be measured" in line for line in bare.change)
     assert bare.gate.left_out.keys() == {"batch_norm: mahalanobis"}
-    told = advise(source, target, target, detectors=[network], strategies=["batch_norm"], gate=quick)
+    steps: list[tuple[int, int, str]] = []
+    told = advise(
+        source,
+        target,
+        target,
+        detectors=[network],
+        strategies=["batch_norm"],
+        gate=quick,
+        progress=lambda *step: steps.append(step),
+    )
+    # Four candidates and, for the curve, two shares, in three folds; all labels are not judged a second time.
+    assert [done for done, _, _ in steps] == [*range(12), *range(6)]
+    assert {total for _, total, _ in steps} == {12, 6}
+    worth = {row["candidate"]: row["value"] for row in told.gate.table()}
+    assert told.curve[-1].value == worth["batch_norm: cnn"]
+    assert not any("not tried" in line for line in told.change)
     assert [point.labelled for point in told.curve] == sorted(point.labelled for point in told.curve)
     assert told.curve[-1].labelled == len(target)
 

@@ -168,6 +168,7 @@ def test_few_sessions_are_held_out_by_blocks_of_cycles(arm: Arm) -> None:
         [Candidate.alone("alone", Normalisation(Mahalanobis()))], arm(0, sessions=1, cycles=30)
     )
     assert result.held_out_by == "block of cycles"
+    assert result.held_out == f"{len(result.groups)} blocks of cycles"
     assert len(result.groups) == 6
 
 

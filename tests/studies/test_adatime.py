@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from matplotlib.patches import Rectangle
+from torch.nn.functional import cross_entropy
 
 from jointwatch.core.errors import InputError, UsageError
 from jointwatch.reports.by_study.adatime import methods_figure
@@ -25,9 +27,11 @@ from jointwatch.studies._adatime_methods import (
     TARGET_ONLY,
     strategies,
 )
-from jointwatch.studies._adatime_peer import PEER
+from jointwatch.studies._adatime_peer import PEER, SETTINGS, as_in_peer
 from jointwatch.studies.adatime import ALL, Adatime, _macro_f1
 from jointwatch.studies.base import Results
+from jointwatch.training.adversarial import domain_loss
+from jointwatch.training.discrepancy import coral
 
 NAMES = "dann,deep-coral"
 
@@ -185,9 +189,12 @@ def test_the_best_strategy_of_each_column_is_framed() -> None:
 
     places = ("subject 1", "subject 2", ALL)
     table = {SOURCE_ONLY: (0.9, 0.9, 0.9), "dann": (0.8, 0.6, 0.7), "dsan": (0.7, 0.85, 0.78), TARGET_ONLY: (1, 1, 1)}
+    table[as_in_peer("dsan")] = (0.95, 0.95, 0.95)  # its settings may have seen labels of targets
     rows = [row(name, place, mean) for name, means in table.items() for place, mean in zip(places, means, strict=True)]
     axis = methods_figure(rows).axes[0]
-    assert [tick.get_text() for tick in axis.get_yticklabels()] == ["dsan", "dann", SOURCE_ONLY, TARGET_ONLY]
+    assert [tick.get_text() for tick in axis.get_yticklabels()] == [
+        "dsan", "dann", SOURCE_ONLY, TARGET_ONLY, as_in_peer("dsan"),
+    ]  # fmt: skip
     assert [tick.get_text() for tick in axis.get_xticklabels()] == ["1 → 9", "2 → 9", "mean"]
     boxes = [patch for patch in axis.patches if isinstance(patch, Rectangle)]
     frames = {(round(box.get_y() + 0.46), round(box.get_x() + 0.48)) for box in boxes}
@@ -202,3 +209,20 @@ def test_macro_f1_by_hand() -> None:
 def test_the_peer_is_as_measured() -> None:
     means = {method: round(100 * float(np.mean(list(figures.values()))), 1) for method, figures in PEER.items()}
     assert means == {"source only": 85.2, "deep-coral": 86.5, "dann": 86.6, "dsan": 89.8}
+
+
+def test_a_class_that_is_only_said_counts_nought_and_one_that_is_neither_there_nor_said_does_not_count() -> None:
+    assert _macro_f1(np.array([0, 0, 1, 1]), np.array([0, 0, 1, 3])) == pytest.approx((1 + 2 / 3 + 0) / 3)
+
+
+def test_settings_of_the_peer_weigh_the_losses_as_its_code_does() -> None:
+    """Its losses, written down by hand: of Deep CORAL the scatters of 32 rows of 128 features, of DANN two sums."""
+    draw = torch.Generator().manual_seed(0)
+    one, other = (torch.randn(32, 128, generator=draw) * size for size in (1.0, 1.3))
+    scatter = [(rows - rows.mean(dim=0)).T @ (rows - rows.mean(dim=0)) for rows in (one, other)]
+    theirs = 4.23 / 0.1013 * (scatter[0] - scatter[1]).square().mean() / (4 * 128**2)
+    assert SETTINGS["deep_coral"]["weight"] * float(coral(one, other)) == pytest.approx(float(theirs), rel=1e-4)
+    logits, domain = torch.randn(64, 2, generator=draw), torch.arange(64) // 32
+    parts = [cross_entropy(logits[domain == number], domain[domain == number]) for number in (0, 1)]
+    ours = SETTINGS["dann"]["weight"] * float(domain_loss(logits, domain))
+    assert ours == pytest.approx(5.43 / 9.74 * float(sum(parts)), rel=1e-5)

@@ -126,3 +126,11 @@ def test_wins_and_losses_are_drawn_with_their_counts() -> None:
     axis = wins_figure(rows).axes[0]
     assert [label.get_text() for label in axis.get_yticklabels()] == ["a", "b"]  # the better above
     assert sorted(text.get_text() for text in axis.texts) == ["1", "2", "3", "4"]
+
+
+def test_steps_under_other_code_are_not_taken_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a").mkdir()
+    options = CollisionTransfer.Options(data=tmp_path / "a", source=str(tmp_path / "a"))
+    before = CollisionTransfer()._fingerprint(options)
+    monkeypatch.setattr("jointwatch.studies.collision_transfer.sources_digest", lambda: "other")
+    assert CollisionTransfer()._fingerprint(options) != before

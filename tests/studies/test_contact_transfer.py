@@ -123,6 +123,12 @@ def test_every_strategy_scores_every_test_window_in_both_frames(folder: Path) ->
         assert len(np.unique(found)) > len(found) // 2
 
 
+def test_halves_without_both_kinds_of_windows_are_refused_by_name() -> None:
+    free = Arm("arm", np.zeros((4, 1, 28)), np.array([False, True, True, True]), np.array([0, 0, 1, 1]))
+    with pytest.raises(NotEnoughData, match="halves of arm"):
+        free.halves()
+
+
 def test_auroc_by_event_is_worked_out_by_hand() -> None:
     contact = np.array([False, True, True, False, True, True])
     arm = Arm("a", np.zeros((6, 1, 28)), contact, np.array([0, 0, 0, 1, 1, 1]))

@@ -21,6 +21,8 @@ from jointwatch.models.cnn1d import Cnn1d
 from jointwatch.training.data import Batch
 from jointwatch.training.seed import seeded
 from jointwatch.transfer._adaptation import Adaptation, Beside, Embedded, Task, embed_by_domain, network_of, width_of
+from jointwatch.transfer.adabn import Adabn
+from jointwatch.transfer.dann import Dann
 
 SOURCE_ROWS, TARGET_ROWS, FEW = 24, 30, 6
 
@@ -132,6 +134,22 @@ def test_labelled_rows_are_learned() -> None:
     right = [float((logits.argmax(dim=1) == target.label).float().mean()) for logits in said]
     assert right[0] > 0.9
     assert right[1] < 0.1
+
+
+@pytest.mark.parametrize("kind", [Dann, Adabn])  # one that builds beside the network, one that trains on sources alone
+def test_a_part_without_rows_or_of_another_layout_is_refused(kind: type[Adaptation]) -> None:
+    source, target = rows(SOURCE_ROWS), rows(TARGET_ROWS, 1)
+    none = target.take(np.zeros(0, np.int64))
+    for sources, aim in ((source, none), ([source, none], target)):
+        with pytest.raises(UsageError, match="every domain needs rows"):
+            kind(epochs=1).align(tiny(), sources, aim)
+    wide = Batch.of_arrays(np.zeros((4, source.values.shape[1] + 1, source.values.shape[2]), np.float32))
+    long = Batch.of_arrays(np.zeros((4, source.values.shape[1], source.values.shape[2] + 1), np.float32))
+    for other in (wide, long):
+        with pytest.raises(UsageError, match="cut them with one plan"):
+            kind(epochs=1).align(tiny(), source, other)
+    with pytest.raises(UsageError, match="the network's 3 channels"):
+        kind(epochs=1).align(tiny(), replace(wide, label=torch.zeros(4, dtype=torch.int64)), wide)
 
 
 def test_progress_goes_from_nought_to_one() -> None:

@@ -15,13 +15,14 @@ from jointwatch.alarms.baseline_guard import BaselineGuard, GuardReport
 from jointwatch.alarms.conformal import ConformalThreshold, cycles_to_alarm
 from jointwatch.alarms.persistence import Persistence
 from jointwatch.core import Alarm, Index, Recording, Scores, Windows, catalog
-from jointwatch.core.errors import NotEnoughData, UsageError
+from jointwatch.core.errors import MissingChannel, NotEnoughData, UsageError
 from jointwatch.transfer.base import Strategy
 from jointwatch.windows.plan import WindowPlan
 
 __all__ = ["Monitor"]
 
 _BLOCKS = 10  # into which overlapping decisions of a domain are divided
+_COMMON = "position/J,velocity.derived/J,effort.derived/J"  # channels that most brands can be brought to
 _SESSIONS_TO_HOLD_OUT = 4  # with fewer sessions whole ones cannot be spared for the threshold
 
 
@@ -152,11 +153,23 @@ class Monitor(BaseEstimator):
         self, recordings: Sequence[Recording], ready: Callable[[Windows, Windows | None], Strategy]
     ) -> Monitor:
         """The same with a strategy of the caller's: (healthy or unlabelled training windows, labelled ones or None) ->
-        a strategy that is ready for the target."""
+        a strategy that is ready for the target.
+
+        Errors: `MissingChannel` if the target was not recorded with a channel that was learned from.
+        """
         if not hasattr(self, "strategy_"):
             raise UsageError("the monitor must be fitted on a source before it is adapted")
         adapted = copy.deepcopy(self)
-        windows = adapted._trusted(recordings)
+        try:
+            windows = adapted._trusted(recordings)
+        except MissingChannel as error:
+            raise MissingChannel(
+                error.problem,
+                file=error.file,
+                channel=error.channel,
+                remedy="the model was learned from this channel; fit it again on channels that both robots have, "
+                f"measured or derived, for example {_COMMON}",
+            ) from error
         train, calibration = adapted._share(windows)
         labelled = train[train.index.label != "uncertain"]
         adapted.strategy_ = ready(_as_healthy(train).normal(), labelled if len(labelled) else None)

@@ -4,6 +4,11 @@ For each class c, let n held-out rows that are known to be c have the evidence e
 class c is as likely to take any of the n + 1 ranks, so its p-value for c, (1 + rows of c with no more evidence) /
 (n + 1), is at most alpha with probability at most alpha. A row is unknown if its p-values for all classes are at most
 alpha; as one of them is that of its true class, a known row is rejected with probability at most alpha, in every class.
+
+It is for whoever has several named classes and, of the target itself, held-out rows of each: a classifier of faults
+behind an open-set strategy. `diagnosis.anomaly.AnomalyDetector` knows one class only, healthy, of which it has held-out
+rows; there a row that is strange to all known classes is simply `anomalous`, and `uncertain` is the doubt between the
+two limits on the same p-value.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from jointwatch.cli._shared import command, console, load_detector, read, writable_folder, written
+from jointwatch.cli._shared import command, console, load_detector, progress, read, writable_folder, written
 
 __all__ = ["adapt"]
 
@@ -32,8 +32,8 @@ def adapt(
     detector = load_detector(model)
     writable_folder(out)
     recordings = read(path, columns)
-    with console.status("adapting"):
-        adapted = detector.adapt(recordings, strategy)
+    with progress("adapting") as step:
+        adapted = detector.adapt(recordings, strategy, progress=step)
     for line in adapted.summary():
         console.print(line, markup=False, highlight=False)
     written(save(adapted, out))

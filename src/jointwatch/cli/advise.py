@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from jointwatch.cli._shared import command, console, read, writable_folder, written
+from jointwatch.cli._shared import command, console, progress, read, writable_folder, written
 
 __all__ = ["advise"]
 
@@ -29,21 +29,26 @@ def advise(
         list[str] | None, typer.Option(help="Detector to try; repeat for several. Default: mahalanobis and cnn.")
     ] = None,
     strategy: Annotated[
-        list[str] | None, typer.Option(help="Strategy to try; repeat for several. Default: by the decision table.")
+        list[str] | None,
+        typer.Option(help="Strategy to try; repeat for several. Default: by the decision table, one of each row."),
     ] = None,
     labels: Annotated[bool, typer.Option(help="Use those cycles of the target that carry a label.")] = True,
+    folds: Annotated[
+        int, typer.Option(help="Parts of the target held out in turn, 3 or more; each trains every candidate anew.")
+    ] = 4,
     seed: Annotated[int, typer.Option(help="Of folds, made anomalies and bootstrap.")] = 0,
     columns: Annotated[Path | None, typer.Option(help="Column map (YAML) for CSV or HDF5.")] = None,
 ) -> None:
     """Which strategy to use for a target, why, what it is expected to bring, and which labels would change that."""
     from jointwatch.reports.advice import write_advice
     from jointwatch.selection.advise import advise_on
+    from jointwatch.selection.gate import TransferGate
 
     here, there = read(source, columns), read(target, columns)
     if out is not None:
         writable_folder(out)
     settings: dict[str, Any] = {"length": length, "domain": domain}
-    with console.status("comparing strategies"):
+    with progress("comparing strategies:") as step:
         advice = advise_on(
             here,
             there,
@@ -52,7 +57,9 @@ def advise(
             kind=None if kind == "auto" else kind,
             detectors=detector or (),
             strategies=strategy or (),
+            gate=TransferGate(folds=folds, seed=seed),
             seed=seed,
+            progress=step,
             **{name: value for name, value in settings.items() if value is not None},
         )
     for line in [*advice.summary(), "", *advice.gate.summary()]:

@@ -12,6 +12,7 @@ import torch
 
 from jointwatch.core import Channel, Windows
 from jointwatch.core.errors import NotEnoughData, UsageError
+from jointwatch.detectors._spread import channel_moments
 from jointwatch.detectors.base import Detector
 from jointwatch.models.base import Network, set_memory_format
 from jointwatch.models.cnn1d import Cnn1d
@@ -113,7 +114,7 @@ class Cnn(Detector):
         self.anomalies_ = self._mode(windows)
         if self.anomalies_ == "synthetic":
             windows = healthy
-        self.mean_, self.scale_ = _moments(healthy)
+        self.mean_, self.scale_ = channel_moments(healthy)
         with seeded(self.random_state):
             self.network_: Network = Cnn1d(windows.shape[1], filters=self.filters, kernels=self.kernels)
         held = self._held_out(windows)
@@ -192,22 +193,24 @@ class Cnn(Detector):
         (network, sources, target, labelled) -> network. This is what the adaptation strategies of `transfer` use.
 
         Each domain of `sources` is a source of its own. Where all of them are healthy, sources and target alike get a
-        disturbed copy of each window; the target's rows are without labels either way.
+        disturbed copy of each window. Labels of `target` are not looked at.
 
-        Errors: `NotEnoughData` without a normal window of the target.
+        Errors: `NotEnoughData` without a window of the target, or without a healthy one of the sources where these are
+        to be disturbed.
         """
         for windows in (sources, target):
             self._checked(windows)
         if not len(target):
             raise NotEnoughData("adapting", needed=1, have=0, unit="windows of the target")
         synthetic = self.anomalies_ == "synthetic"
+        sources = sources.normal() if synthetic else sources
+        if not len(sources):
+            raise NotEnoughData("adapting", needed=1, have=0, unit="healthy windows of the sources")
         parts = [sources[sources.index.domain == name] for name in np.unique(sources.index.domain)]
         known = None if labelled is None else labelled[labelled.index.label != "uncertain"]
         batches, bare = [self._batch(part) for part in parts], self._batch(target)
         if synthetic:
-            batches = [
-                self._with_copies(part.take(part.label.numpy() == 0), sources.channels, stream=2) for part in batches
-            ]
+            batches = [self._with_copies(part, sources.channels, stream=2) for part in batches]
             bare = self._with_copies(bare, sources.channels, stream=3)
         given = None if known is None or not len(known) else self._batch(known)
         self.network_ = align(
@@ -220,7 +223,7 @@ class Cnn(Detector):
             bfloat16=self.bfloat16,
         )
         self._rebuild()
-        self._remember(target.normal())
+        self._remember(target)
         return self
 
     def _score(self, windows: Windows) -> np.ndarray:
@@ -353,15 +356,6 @@ class _WithAnomalies:
         both = np.concatenate([values, np.clip(odd, -self.clip_sigma, self.clip_sigma)])
         label = np.repeat([0, 1], len(batch))
         return Batch.of_arrays(both, np.concatenate([mask, mask]), label, np.tile(batch.domain.numpy(), 2))
-
-
-def _moments(windows: Windows) -> tuple[np.ndarray, np.ndarray]:
-    """(channel,) mean and standard deviation over the windows that have the channel; 0 and 1 where it never changes."""
-    there = windows.presence[:, :, None]
-    count = np.maximum(there.sum(axis=(0, 2)) * windows.shape[2], 1)
-    mean = np.sum(windows.values, axis=(0, 2), where=there, dtype=np.float64) / count
-    scale = np.sqrt(np.sum(np.square(windows.values - mean[:, None]), axis=(0, 2), where=there) / count)
-    return mean, np.where(scale > 1e-6 * np.maximum(np.abs(mean), 1e-6), scale, 1.0)
 
 
 def _log_odds(logits: torch.Tensor) -> torch.Tensor:

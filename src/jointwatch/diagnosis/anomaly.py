@@ -17,7 +17,7 @@ from jointwatch.core.errors import NotEnoughData, UsageError
 from jointwatch.selection.candidates import alone_around, carried_from, default_detectors, take_over, title
 from jointwatch.selection.decision_table import Situation, decision_table
 from jointwatch.selection.distance import groups_to_hold_out, overlap, vectors
-from jointwatch.selection.gate import GateResult, TransferGate
+from jointwatch.selection.gate import GateResult, Progress, TransferGate
 from jointwatch.transfer.base import Strategy
 
 __all__ = ["AnomalyDetector"]
@@ -64,6 +64,8 @@ class AnomalyDetector(BaseEstimator):
         the plan, as `{"length": 100, "domain": "unit"}`.
     false_alarm_rate : share of healthy cycles that may be called anomalous.
     doubt_rate : share of healthy cycles that may be called other than normal; between the two limits lies `uncertain`.
+        There is no `unknown` beside it: health is the one class known here, what is strange to it is anomalous
+        (several classes: `alarms.rejection`).
     persistence, exclude_odd, one_scale : see `Monitor`.
     gate : `selection.gate.TransferGate`; None = the default one.
 
@@ -71,7 +73,8 @@ class AnomalyDetector(BaseEstimator):
     ----------
     monitor_ : the chain in use. gate_ : what the gate saw, None before `adapt` and where it had nothing to choose.
     others_ : what further detectors learned on the sources; remembered_ : some windows of the sources, None for a named
-        strategy. Both are gone after `adapt`, so that what is deployed carries no recordings of others.
+        strategy. Both are gone after `adapt`. What a detector itself compares with (256 windows of `cnn`, neighbours of
+        `knn`) stays with it, and is the source's where the strategy trains nothing on the target.
     adapted_ : whether it is ready for a target other than its sources.
     note_ : why the gate could not judge, empty where it did.
 
@@ -179,7 +182,9 @@ class AnomalyDetector(BaseEstimator):
         found.gate_, found.note_, found.adapted_ = None, "", False
         return found
 
-    def adapt(self, recordings: Sequence[Recording], strategy: str = "") -> AnomalyDetector:
+    def adapt(
+        self, recordings: Sequence[Recording], strategy: str = "", *, progress: Progress | None = None
+    ) -> AnomalyDetector:
         """A new detector that is ready for a target robot; this one stays as it is.
 
         Cycles without a label are taken as healthy; labels of cycles that have one may be used.
@@ -188,6 +193,7 @@ class AnomalyDetector(BaseEstimator):
         ----------
         strategy : another one than that of the constructor, around what was learned on the sources; `auto` chooses
             among those that can do without further windows of the sources.
+        progress : told before each training of the gate.
         """
         self._require_fit()
         if self.adapted_:
@@ -200,7 +206,7 @@ class AnomalyDetector(BaseEstimator):
         def ready(healthy: Windows, labelled: Windows | None) -> Strategy:
             nonlocal alone
             if strategy == AUTO:
-                found, alone = adapted._chosen(healthy, labelled)
+                found, alone = adapted._chosen(healthy, labelled, progress)
                 return found
             known = self.monitor_.strategy_
             return (known if known.name == strategy else self._taken(strategy)).adapt(healthy, labelled=labelled)
@@ -278,7 +284,7 @@ class AnomalyDetector(BaseEstimator):
         """Windows of the sources to compare a target with."""
         return self.monitor_.healthy_ if self.remembered_ is None else self.remembered_
 
-    def _chosen(self, healthy: Windows, labelled: Windows | None) -> tuple[Strategy, bool]:
+    def _chosen(self, healthy: Windows, labelled: Windows | None, progress: Progress | None) -> tuple[Strategy, bool]:
         """What the gate prefers, made from all training windows, and whether it is target-only."""
         first = self._learned[0]
         detectors = {strategy.detector.name: clone(strategy.detector) for strategy in self._learned}
@@ -287,7 +293,7 @@ class AnomalyDetector(BaseEstimator):
         try:
             borrowed, _ = carried_from(self._learned, self._entries(healthy, labelled), self._to_learn_from())
             candidates = [*borrowed, *alone_around(detectors, **settings)]
-            self.gate_ = gate.decide(candidates, healthy, labelled, lender=self._of_sources)
+            self.gate_ = gate.decide(candidates, healthy, labelled, self._of_sources, progress=progress)
         except NotEnoughData as error:
             self.note_ = f"{title('normalisation', first.detector.name)} is used without a choice: {error}"
             return take_over("normalisation", first).adapt(healthy, labelled=labelled), False

@@ -80,7 +80,7 @@ class VibrationSpectrum(Features):
             signal = values[rows][:, places].astype(np.float64)
             lines, density = welch(signal, nperseg=max(values.shape[2] // 2, 8), axis=2)  # of cycles a sample
             # What lies below the frequencies k - 1/2 and k + 1/2, so that a band's edge cuts a line in parts.
-            edges = np.concatenate([[0.0], lines[:-1] + lines[1] / 2, [lines[-1]]])
+            edges = np.concatenate([[0.0], lines[:-1] + lines[1] / 2, [0.5]])
             below = np.concatenate([np.zeros((*density.shape[:2], 1)), np.cumsum(density * np.diff(edges), axis=2)], 2)
             for band, (low, high) in enumerate(self.bands_hz):
                 part = _at(below, edges, high * step_s[rows]) - _at(below, edges, low * step_s[rows])

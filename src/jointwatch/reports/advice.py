@@ -127,7 +127,7 @@ def evidence_figure(advice: Advice) -> Figure:
         left.grid(axis="y", visible=False)
         left.set_xlabel("worth on the target's own evidence (0.5 = chance)")
         left.set_title(
-            f"{len(advice.gate.groups)} {advice.gate.held_out_by}s held out; blue = borrowed, grey = target only",
+            f"{advice.gate.held_out} held out; blue = borrowed, grey = target only",
             fontsize=10,
             loc="left",
         )

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from jointwatch.core import Channel, Quantity, Recording, Windows, catalog
-from jointwatch.core.errors import MissingChannel, NotEnoughData
+from jointwatch.core.errors import MissingChannel, NotEnoughData, UsageError
 from jointwatch.selection.candidates import alone_around, carried_from, default_detectors
 from jointwatch.selection.decision_table import Match, Situation, decision_table
 from jointwatch.selection.distance import (
@@ -24,14 +24,14 @@ from jointwatch.selection.distance import (
     proxy_a_distance,
     vectors,
 )
-from jointwatch.selection.gate import Candidate, GateResult, TransferGate
+from jointwatch.selection.gate import Candidate, GateResult, Progress, TransferGate
 from jointwatch.transfer.base import without_labels
 from jointwatch.windows.plan import WindowPlan
 
 __all__ = ["Advice", "CurvePoint", "advise", "advise_on", "learning_curve"]
 
 _LOADS = (Quantity.CURRENT, Quantity.TORQUE, Quantity.JOINT_TORQUE, Quantity.POWER)
-_SHARES = (0.25, 0.5, 1.0)
+_SHARES = (0.25, 0.5)
 _DOUBLINGS = 5  # farther than this nothing is foretold
 
 
@@ -90,7 +90,7 @@ class Advice:
         if math.isfinite(gain):
             lines.append(
                 f"expected gain of {self.gate.best_borrowed} over {self.gate.alone}: {gain:+.3f} ({low:+.3f} to "
-                f"{high:+.3f}), from {len(self.gate.groups)} {self.gate.held_out_by}s of the target held out in turn"
+                f"{high:+.3f}), from {self.gate.held_out} of the target held out in turn"
             )
         lines += self.match.why
         lines += [f"{name}: {value}" for name, value in self.distances.items()]
@@ -156,6 +156,7 @@ def advise(
     strategies: Sequence[str] = (),
     gate: TransferGate | None = None,
     seed: int = 0,
+    progress: Progress | None = None,
 ) -> Advice:
     """What to do with a target.
 
@@ -165,8 +166,10 @@ def advise(
     target : windows of the target, mostly healthy. Their labels are taken off here: what may be used is `labelled`.
     labelled : the few target windows whose labels may be used.
     detectors : names or instances; none = `mahalanobis`, and `cnn` where torch is installed.
-    strategies : names of the catalog to hold against each other; none = those of the decision table.
+    strategies : names of the catalog to hold against each other; none = those of the decision table, of each row for
+        fine-tuning the first alone, to save time.
     gate : None = the default one.
+    progress : told before each training of the gate.
 
     Errors: `NotEnoughData` with too little of either side.
     """
@@ -193,19 +196,19 @@ def advise(
         healthy_only=labelled is not None and not (labelled.index.label == "anomalous").any(),
     )
     match = decision_table().match(situation)
-    entries = tuple(strategies) or match.entries
+    entries = tuple(strategies) or match.first_entries
     normalisation = catalog.load("transfer", "normalisation")
     healthy = _as_known(source)
     fitted = [normalisation(detector).fit(healthy) for detector in chosen.values()]
     borrowed, left_out = carried_from(fitted, entries, healthy)
     if not strategies:
         left_out = {}  # that mahalanobis has no network need not be told where nobody asked
-    result = gate.decide([*borrowed, *alone_around(chosen)], target, labelled, lender=source)
+    result = gate.decide([*borrowed, *alone_around(chosen)], target, labelled, lender=source, progress=progress)
     result = replace(result, left_out={**left_out, **result.left_out})
     curve: tuple[CurvePoint, ...] = ()
     using = _best_with_labels(borrowed, result)
     if labelled is not None and using is not None:
-        curve = learning_curve(using, target, labelled, gate, lender=source)
+        curve = learning_curve(using, target, labelled, gate, result, lender=source, progress=progress)
     winner = result.names.index(result.winner)
     return Advice(
         result.winner,
@@ -221,7 +224,7 @@ def advise(
         channels,
         result,
         curve,
-        _change(situation, result, curve, using),
+        (*_change(situation, result, curve, using), *([] if strategies else _not_tried(match))),
     )
 
 
@@ -236,6 +239,7 @@ def advise_on(
     strategies: Sequence[str] = (),
     gate: TransferGate | None = None,
     seed: int = 0,
+    progress: Progress | None = None,
     **settings: object,
 ) -> Advice:
     """The same for recordings: both are cut by one plan, with the channels that both have.
@@ -261,6 +265,7 @@ def advise_on(
         strategies=strategies,
         gate=gate,
         seed=seed,
+        progress=progress,
     )
 
 
@@ -269,29 +274,39 @@ def learning_curve(
     target: Windows,
     labelled: Windows,
     gate: TransferGate,
+    whole: GateResult,
     *,
     lender: Windows | None = None,
     shares: Sequence[float] = _SHARES,
+    progress: Progress | None = None,
 ) -> tuple[CurvePoint, ...]:
-    """What a candidate is worth with a share of the labelled cycles of each class, judged on all that are held out.
+    """What a candidate is worth with a share of the labelled cycles of each class, judged on all that are held out; the
+    last point is that of all labels, which the gate has judged already.
 
-    Shares are nested: a smaller one is part of the larger.
+    Parameters
+    ----------
+    whole : what the same gate said of the candidate with all labels and the same `lender`.
+    shares : below 1, nested: a smaller one is part of the larger.
     """
 
     def trimmed(share: float) -> Candidate:
         def make(windows: Windows, known: Windows | None) -> Any:
             return candidate.make(windows, None if known is None else _share(known, share, gate.seed))
 
-        return Candidate(f"{share:g}", False, make)
+        return Candidate(f"{share:g}", False, make)  # none of these is chosen: a gate only needs one of its own
 
-    result = gate.decide([trimmed(share) for share in shares], target, labelled, lender)
-    rows = {row["candidate"]: row for row in result.table()}
+    try:
+        seen = gate.decide([trimmed(share) for share in shares], target, labelled, lender, progress=progress).table()
+    except UsageError:
+        seen = []  # with so few labels it cannot be made
+    rows = {row["candidate"]: row for row in (*seen, *whole.table())}
+    counts = {f"{share:g}": len(_share(labelled, share, gate.seed)) for share in shares} | {
+        candidate.name: len(labelled)
+    }
     return tuple(
-        CurvePoint(
-            len(_share(labelled, share, gate.seed)), rows[f"{share:g}"]["value"], rows[f"{share:g}"]["labelled_auroc"]
-        )
-        for share in shares
-        if f"{share:g}" in rows
+        CurvePoint(count, rows[name]["value"], rows[name]["labelled_auroc"])
+        for name, count in counts.items()
+        if name in rows
     )
 
 
@@ -354,6 +369,12 @@ def _best_with_labels(borrowed: Sequence[Candidate], result: GateResult) -> Cand
     value = dict(zip(result.names, result.value.tolist(), strict=True))
     using = [c for c in borrowed if not c.name.startswith("normalisation:") and c.name in value]
     return max(using, key=lambda c: value[c.name], default=None)
+
+
+def _not_tried(match: Match) -> list[str]:
+    """Variants that the default leaves out."""
+    names = [name for name in match.entries if name not in match.first_entries]
+    return [f"not tried, to save time: {', '.join(names)}; name them as strategies to have them tried"] if names else []
 
 
 def _change(

@@ -104,6 +104,12 @@ class Match:
         found = [strategy.entry for strategy in self.strategies] + [e for row in self.fine_tuning for e in row.entries]
         return tuple(dict.fromkeys(name for name in found if name))
 
+    @property
+    def first_entries(self) -> tuple[str, ...]:
+        """The same with the first alone of each row for fine-tuning: the others are variants of it."""
+        found = [strategy.entry for strategy in self.strategies] + [row.entries[0] for row in self.fine_tuning]
+        return tuple(name for name in self.entries if name in found)
+
 
 @dataclass(frozen=True)
 class DecisionTable:
@@ -132,8 +138,11 @@ class DecisionTable:
         >>> match = decision_table().match(Situation(labelled=0, similarity=0.8))
         >>> [row.number for row in match.strategies], [row.row for row in match.cells], match.entries
         ([5, 1], ['A'], ('normalisation', 'dann'))
-        >>> decision_table().match(Situation(labelled=200, similarity=0.2, sources=3)).entries[:4]
+        >>> match = decision_table().match(Situation(labelled=200, similarity=0.2))
+        >>> match.entries[:4]
         ('normalisation', 'batch_norm', 'dann', 'supervised_contrastive')
+        >>> match.entries[4:], match.first_entries[4:]
+        (('l2_sp', 'discriminative', 'gradual_unfreezing', 'lora'), ('l2_sp',))
         """
         sizes, likeness = self.sizes(situation.labelled), self.similarity(situation.similarity)
         cells = tuple(r for r in self.fine_tuning if r.target_size in sizes and r.similarity == likeness)

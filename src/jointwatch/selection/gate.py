@@ -23,7 +23,10 @@ from jointwatch.selection.examination import (
 from jointwatch.transfer.base import Strategy, without_labels
 from jointwatch.windows.splits import GroupSplit
 
-__all__ = ["Candidate", "GateResult", "TransferGate"]
+__all__ = ["Candidate", "GateResult", "Progress", "TransferGate"]
+
+Progress = Callable[[int, int, str], None]
+"""Told (done, of how many, what comes next)."""
 
 _REPEATS = 1000
 _LABELS_HALF = 10  # labelled anomalous cycles that count as much as all that was made
@@ -103,6 +106,12 @@ class GateResult:
     labelled_cycles: int
     left_out: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def held_out(self) -> str:
+        """How many were held out, and what, as `6 blocks of cycles`."""
+        first, *rest = self.held_out_by.split(" ")
+        return " ".join([str(len(self.groups)), f"{first}s", *rest])
+
     def table(self) -> list[dict[str, Any]]:
         """A row a candidate, best first: what each lost against the winner stays on record."""
         won = self.value[self.names.index(self.winner)]
@@ -132,13 +141,14 @@ class GateResult:
                 f"{self.lead_low:+.3f} with {self.confidence:.0%} confidence, more than {self.margin:.3f} was asked for"
             )
         lines.append(
-            f"evidence: {len(self.groups)} {self.held_out_by}s held out in turn, anomalies made"
+            f"evidence: {self.held_out} held out in turn, anomalies made"
             + (", faults lent by the source" if np.isfinite(self.lent).any() else "")
             + (f", {self.labelled_cycles} labelled anomalous cycles" if self.labelled_cycles else "")
         )
         for row in self.table():
+            tag = "" if row["borrowed"] or "target only" in row["candidate"] else " (target only)"
             lines.append(
-                f"{row['candidate']}{'' if row['borrowed'] else ' (target only)'}: {row['value']:.3f}, "
+                f"{row['candidate']}{tag}: {row['value']:.3f}, "
                 f"AUROC {row['made_auroc']:.3f} of made anomalies, "
                 + "".join(
                     f"{row[key]:.3f} of {what}, "
@@ -193,6 +203,8 @@ class TransferGate(BaseEstimator):
         target: Windows,
         labelled: Windows | None = None,
         lender: Windows | None = None,
+        *,
+        progress: Progress | None = None,
     ) -> GateResult:
         """Which candidate to use.
 
@@ -202,6 +214,7 @@ class TransferGate(BaseEstimator):
         target : windows of the target, mostly healthy. Their labels are taken off here.
         labelled : the few target windows whose labels may be used.
         lender : labelled windows of the source, whose faults are put into windows of the target.
+        progress : told before each candidate of each fold.
 
         Errors: `NotEnoughData` with fewer than 3 cycles; `UsageError` without a target-only candidate, or where none of
         those could be made.
@@ -222,9 +235,12 @@ class TransferGate(BaseEstimator):
         lent = None if lender is None else lender_of(lender, target, rng)
         found: dict[str, Figures] = {c.name: Figures() for c in candidates}
         left_out: dict[str, str] = {}
-        for train, calibration, test in self._folds(target, groups):
+        folds = self._folds(target, groups)
+        for fold, (train, calibration, test) in enumerate(folds):
             exam = Exam(target, groups, train, calibration, test, labelled, anomalous, lent, rng)
-            for candidate in candidates:
+            for number, candidate in enumerate(candidates):
+                if progress is not None:
+                    progress(fold * len(candidates) + number, len(folds) * len(candidates), candidate.name)
                 if candidate.name in left_out:
                     continue
                 try:

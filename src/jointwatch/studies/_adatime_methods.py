@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +13,13 @@ import torch
 from scipy.special import softmax
 
 from jointwatch.core import catalog
-from jointwatch.core.errors import UsageError
 from jointwatch.models.base import Network
 from jointwatch.models.pooled_cnn import PooledCnn
 from jointwatch.selection.consensus import TOGETHER, consensus
 from jointwatch.selection.scores import DIRECTION, Source, Target
 from jointwatch.studies._adatime_data import CLASSES, Scenario, labels_of, read_scenario
 from jointwatch.studies._adatime_peer import SETTINGS, as_in_peer
+from jointwatch.studies._strategy_names import adaptations, names_asked
 from jointwatch.training.batch_norm import estimate_statistics
 from jointwatch.training.data import Batch, Shuffled
 from jointwatch.training.frozen import embed_all
@@ -28,7 +27,6 @@ from jointwatch.training.loop import fit
 from jointwatch.training.objectives import Supervised, balanced_weights
 from jointwatch.training.options import Options
 from jointwatch.training.seed import seeded
-from jointwatch.transfer._adaptation import Adaptation
 
 __all__ = [
     "BEST",
@@ -81,11 +79,7 @@ def strategies(asked: str = "") -> list[str]:
     >>> {"dann", "deep_coral"} <= set(strategies()), strategies("dann, deep-coral")
     (True, ['dann', 'deep_coral'])
     """
-    there = [name for name in catalog.names("transfer") if _adapts(catalog.load("transfer", name))]
-    wanted = [part.strip().replace("-", "_") for part in asked.split(",") if part.strip()]
-    if unknown := [name for name in wanted if name not in there]:
-        raise UsageError(f"--strategies: {', '.join(unknown)} not among {', '.join(there)}")
-    return list(dict.fromkeys(wanted)) or there
+    return names_asked(asked, adaptations())
 
 
 def candidates(names: Sequence[str]) -> list[str]:
@@ -209,9 +203,10 @@ def _says(network: Network, scenario: Scenario, seed: int) -> _Said:
 
 
 def _outputs(network: Network, rows: Batch) -> tuple[np.ndarray, np.ndarray]:
+    """(row, feature) and (row, class) of the known classes; the unknown of `open_set` goes to the nearest."""
     features = embed_all(network, rows)
     with torch.no_grad():
-        return features.numpy(), network.head(features).numpy()
+        return features.numpy(), network.head(features).numpy()[:, : len(CLASSES)]
 
 
 def _mean(logits: Sequence[np.ndarray]) -> np.ndarray:
@@ -221,7 +216,3 @@ def _mean(logits: Sequence[np.ndarray]) -> np.ndarray:
 
 def _classes(scores: np.ndarray) -> list[int]:
     return [int(label) for label in scores.argmax(axis=1)]
-
-
-def _adapts(entry: Any) -> bool:
-    return inspect.isclass(entry) and issubclass(entry, Adaptation)

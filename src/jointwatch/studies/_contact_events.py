@@ -66,7 +66,11 @@ class Arm:
             raise NotEnoughData(f"a split of {self.name} by event", needed=2, have=len(events), unit="events")
         given = np.random.default_rng(_SPLIT_SEED).permutation(events)[: len(events) // 2]
         inside = np.isin(self.event, given)
-        return self[inside], self[~inside]
+        for half in (found := (self[inside], self[~inside])):
+            if len(kinds := np.unique(half.contact)) < 2:
+                purpose = f"halves of {self.name} that both hold windows with and without contact"
+                raise NotEnoughData(purpose, needed=2, have=len(kinds), unit="kinds of windows in each half")
+        return found
 
     def some_events(self, count: int, seed: int) -> Self:
         """Windows of `count` events drawn by lot; with fewer events all."""

@@ -14,17 +14,17 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from jointwatch.core import catalog
-from jointwatch.core.errors import NotEnoughData, UsageError
+from jointwatch.core.errors import NotEnoughData
 from jointwatch.models.cnn1d import Cnn1d
 from jointwatch.studies._contact_events import Arm
 from jointwatch.studies._contact_events_frames import Drift, block_means, by_number, ends, matched, standardised
+from jointwatch.studies._strategy_names import adaptations, names_asked
 from jointwatch.studies._trees import Forest
 from jointwatch.training.data import Batch, Shuffled
 from jointwatch.training.loop import fit
 from jointwatch.training.objectives import Supervised, balanced_weights
 from jointwatch.training.options import Options
 from jointwatch.training.seed import seeded
-from jointwatch.transfer._adaptation import Adaptation
 
 __all__ = [
     "BASELINES",
@@ -93,13 +93,9 @@ def networks(asked: str = "") -> list[str]:
     >>> "joints by number: dann" in networks(), networks("deep-coral")
     (True, ['joints by number: deep_coral', 'drift direction: deep_coral'])
     """
-    there = [name for name in catalog.names("transfer") if issubclass(catalog.load("transfer", name), Adaptation)]
     if asked.strip() == "none":
         return []
-    wanted = [part.strip().replace("-", "_") for part in asked.split(",") if part.strip()]
-    if unknown := [name for name in wanted if name not in there]:
-        raise UsageError(f"--strategies: {', '.join(unknown)} not among {', '.join(there)}")
-    return [f"{frame}: {name}" for frame in _FRAMES for name in dict.fromkeys(wanted or there)]
+    return [f"{frame}: {name}" for frame in _FRAMES for name in names_asked(asked, adaptations())]
 
 
 def _baseline(name: str, case: Case) -> np.ndarray:

@@ -87,6 +87,8 @@ def _faulty_joints(task: Task, tables: Tables, rows: np.ndarray) -> np.ndarray:
 def _lent(healthy: np.ndarray, faulty: np.ndarray, there: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Healthy cycles with a fault on one joint, as far as the target has the signals that show it."""
     changed = healthy.copy()
+    if not len(faulty):  # the lenders' joints were all healthy: nothing to lend, and no lead of either side
+        return changed
     joints = rng.choice(np.flatnonzero(there), len(healthy))
     shown = (healthy != 0).any(axis=(0, 1))
     changed[np.arange(len(healthy)), joints] += faulty[rng.integers(len(faulty), size=len(healthy))] * shown

@@ -13,6 +13,7 @@ from jointwatch.core.errors import JointwatchError, MissingExtra
 from jointwatch.models.base import Network
 from jointwatch.models.cnn1d import Cnn1d
 from jointwatch.studies._cross_brand_task import Tables, Task, found
+from jointwatch.studies._strategy_names import names_asked
 from jointwatch.training.data import Batch
 from jointwatch.training.frozen import embed_all
 from jointwatch.training.seed import seeded
@@ -32,9 +33,8 @@ _SHOWN = 120  # rows of a domain in the picture of embeddings
 
 def kinds(wanted: str) -> tuple[dict[str, str], dict[str, str]]:
     """(name -> `align` or `tune`, name -> why it is left out) of the strategies of the catalog, or of those named."""
-    names = [name.strip() for name in wanted.split(",") if name.strip()] or list(catalog.names("transfer"))
     used, left_out = {}, {}
-    for name in names:
+    for name in names_asked(wanted, catalog.names("transfer")):
         try:
             kind = catalog.load("transfer", name)
         except MissingExtra as error:
@@ -57,7 +57,8 @@ def network_step(name: str, how: str, task: Task, tables: Tables) -> dict[str, A
     ----------
     name : of the catalog, or `AS_IS`, `NETWORK_ALONE`. how : `align`, `tune`, or "" for those two.
 
-    A step that cannot be done comes back as `{"shortage": why}`.
+    A step that cannot be done comes back as `{"shortage": why}`. The threshold rests on healthy cycles that a strategy
+    with labels has learned from: networks are not fitted again to hold them out, so their false-alarm shares run high.
     """
     torch.set_num_threads(1)
     try:

@@ -10,7 +10,7 @@ import jointwatch
 __all__ = ["sources_digest"]
 
 _ROOT = Path(jointwatch.__file__).parent
-_PACKAGES = ("signals", "windows", "features", "diagnosis", "models", "training", "transfer")
+_PACKAGES = ("signals", "windows", "features", "diagnosis", "models", "training", "transfer", "detectors", "selection")
 
 
 def sources_digest() -> str:

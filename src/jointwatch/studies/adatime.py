@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 from pydantic import Field, field_validator
+from sklearn.metrics import f1_score
 
-from jointwatch.studies._adatime_data import CLASSES, labels_of, pairs_asked
+from jointwatch.studies._adatime_data import labels_of, pairs_asked
 from jointwatch.studies._adatime_methods import (
     BEST,
     BY_SPLIT,
@@ -27,7 +28,6 @@ from jointwatch.studies._adatime_methods import (
     strategies,
 )
 from jointwatch.studies._adatime_peer import PEER, as_in_peer, peer_name
-from jointwatch.studies._confusions import METRICS, confusions
 from jointwatch.studies._ledger import Ledger
 from jointwatch.studies._part import Part
 from jointwatch.studies._sources import sources_digest
@@ -121,9 +121,8 @@ def _scores(options: Any, found: Mapping[str, Any], pairs: Sequence[tuple[str, s
 
 
 def _macro_f1(true: np.ndarray, said: np.ndarray) -> float:
-    counts = confusions(np.zeros(len(true), int), np.array([0]), true, said, len(CLASSES))
-    with np.errstate(invalid="ignore"):  # classes neither there nor said do not count
-        return float(METRICS[_METRIC](counts.astype(float))[0])
+    """As AdaTime counts it: classes neither there nor said do not count, those only said count 0."""
+    return float(f1_score(true, said, average="macro", zero_division=0.0))
 
 
 def _rows(part: Part, scores: _Scores, pairs: Sequence[tuple[str, str]], names: Sequence[str]) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import BeforeValidator, Field
 
 from jointwatch.core import Channel, Label, Quantity, Source, Windows, catalog
-from jointwatch.core.errors import MissingChannel, UsageError
+from jointwatch.core.errors import MissingChannel
 from jointwatch.recordings import read
 from jointwatch.studies._contacts import (
     BASELINES,
@@ -27,6 +27,8 @@ from jointwatch.studies._contacts import (
 )
 from jointwatch.studies._ledger import Ledger
 from jointwatch.studies._part import SAME
+from jointwatch.studies._sources import sources_digest
+from jointwatch.studies._strategy_names import names_asked
 from jointwatch.studies.base import Progress, Results, Row, Study, StudyOptions
 from jointwatch.transfer._adaptation import Adaptation
 
@@ -75,6 +77,9 @@ class CollisionTransfer(Study):
     revision = 2
 
     Options = _Options
+
+    def _rests_on(self) -> str:
+        return sources_digest()
 
     def _run(self, options: Any, ledger: Ledger, progress: Progress) -> Results:
         runs = Runs.of(read(options.data))
@@ -225,12 +230,7 @@ def _strategies(asked: str) -> list[str]:
     there = [name for name in catalog.names("transfer") if name not in ("normalisation", "batch_norm")]
     if asked.strip() == "none":
         return []
-    wanted = [part.strip().replace("-", "_") for part in asked.split(",") if part.strip()]
-    if unknown := [name for name in wanted if name not in there]:
-        raise UsageError(
-            f"--strategies: {', '.join(unknown)} not among {', '.join(there)} (normalisation and batch_norm always run)"
-        )
-    return list(dict.fromkeys(wanted)) or there
+    return names_asked(asked, there, hint=" (normalisation and batch_norm always run)")
 
 
 def _digest(folders: Sequence[Path]) -> str:

@@ -28,6 +28,7 @@ from jointwatch.studies._cross_brand_task import Tables, Task
 from jointwatch.studies._cross_brand_told import Step, tell
 from jointwatch.studies._fleet_table import manifest
 from jointwatch.studies._ledger import Ledger
+from jointwatch.studies._sources import sources_digest
 from jointwatch.studies.base import Progress, Results, Study, StudyOptions
 
 __all__ = ["CrossBrand"]
@@ -65,6 +66,9 @@ class CrossBrand(Study):
     """
 
     Options = _Options
+
+    def _rests_on(self) -> str:
+        return sources_digest()
 
     def _run(self, options: Any, ledger: Ledger, progress: Progress) -> Results:
         targets, sources = _parts(options.target), _parts(options.source) or [_OTHERS]

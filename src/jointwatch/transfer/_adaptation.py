@@ -102,8 +102,9 @@ class Adaptation(Strategy):
     Authors write `_penalty` for a term beside the cross-entropy, `_loss` for another objective, `_align` for several
     stages; and `_opened` where something is trained beside the network. In training a batch norm sees each domain by
     itself, and at the end its statistics are those of the target (`calibrated`); with `together` it sees all domains at
-    once, which is right where the target has other classes than the sources. Where `uses_bare_target` is False, rows of
-    the target without a label come into the training only beside labelled ones, to complete the statistics.
+    once and keeps the statistics of all, which is right where the target has other classes than the sources. Where
+    `uses_bare_target` is False, rows of the target without a label come into the training only beside labelled ones, to
+    complete the statistics.
 
     Parameters
     ----------
@@ -114,8 +115,8 @@ class Adaptation(Strategy):
     batch_size : rows of each domain at a step. minimum_steps : of an epoch.
     remembered : windows of the sources that a fitted strategy keeps for `adapt`, at most.
 
-    Errors: `UsageError` for a detector without a network, or domains whose layout differs; `NotEnoughData` where the
-    sources have no labelled row.
+    Errors: `UsageError` for a detector without a network, domains whose layout differs, or one without a row;
+    `NotEnoughData` where the sources have no labelled row.
     """
 
     detector: Any = None
@@ -186,6 +187,8 @@ class Adaptation(Strategy):
         parts = (sources,) if isinstance(sources, Batch) else tuple(sources)
         if not parts:
             raise UsageError(f"{self.name} needs a source to learn the classes from")
+        labelled = None if labelled is None or not len(labelled) else labelled
+        self._require_alike(network, [*parts, target, *([] if labelled is None else [labelled])])
         known = torch.cat([part.label for part in parts] + ([] if labelled is None else [labelled.label])).numpy()
         if not (known >= 0).any():
             raise NotEnoughData(f"the strategy {self.name}", needed=1, have=0, unit="labelled rows of a source")
@@ -196,13 +199,25 @@ class Adaptation(Strategy):
         task = Task(
             tuple(part.of_domain(number) for number, part in enumerate(parts)),
             target.unlabelled().of_domain(len(parts)),
-            None if labelled is None or not len(labelled) else labelled.of_domain(len(parts)),
+            None if labelled is None else labelled.of_domain(len(parts)),
             None if weights is None else tuple(weights),
             seed,
             device,
             bfloat16,
         )
         return self._align(copy.deepcopy(network), task).eval()
+
+    def _require_alike(self, network: Network, parts: Sequence[Batch]) -> None:
+        """Rows in every part, and one layout, which is the network's."""
+        if not all(len(part) for part in parts):
+            raise UsageError(f"every domain needs rows, got {[len(part) for part in parts]}: sources, then the target")
+        shapes = [tuple(part.values.shape[1:]) for part in parts]
+        channels = network.config().get("channels", shapes[0][0])  # that with adapters does not say
+        if len(set(shapes)) > 1 or shapes[0][0] != channels:
+            raise UsageError(
+                f"sources and target must have the same (channel, time) and the network's {channels} channels, got "
+                f"{shapes}; cut them with one plan, in which channels that a robot lacks are masked"
+            )
 
     def _batches(self, task: Task) -> Batches:
         parts = task.parts if self.uses_bare_target or task.labelled is not None else task.sources

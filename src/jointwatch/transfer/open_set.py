@@ -72,7 +72,7 @@ class OpenSet(Adaptation):
         options = replace(options, epochs=max(self.epochs - half, 1))
         fit_on_sources(network, task, options, self.batch_size, self.minimum_steps)
         fit(network, self._batches(task), AlignmentLoss(self, task), replace(options, epochs=half))
-        return network
+        return self._closed(network, task)
 
     def _loss(self, opened: nn.Module, rows: Embedded, progress: float, class_weights: Tensor | None) -> Tensor:
         loss = cross_entropy(rows.logits, rows.label, class_weights)

@@ -14,7 +14,7 @@ from jointwatch.training.frozen import embed_all
 from jointwatch.training.loop import fit
 from jointwatch.training.objectives import cross_entropy
 from jointwatch.training.seed import seeded
-from jointwatch.transfer._adaptation import Adaptation, AlignmentLoss, Beside, Embedded, Task, network_of, width_of
+from jointwatch.transfer._adaptation import Adaptation, AlignmentLoss, Beside, Embedded, Task, width_of
 from jointwatch.transfer._stages import fit_on_sources
 
 __all__ = ["Partial"]
@@ -62,7 +62,7 @@ class Partial(Adaptation):
         with seeded(task.seed):
             opened = self._opened(network, task)
         fit(opened, self._batches(task), AlignmentLoss(self, task), replace(options, epochs=half))
-        return network_of(opened)
+        return self._closed(opened, task)
 
     def _opened(self, network: Network, task: Task) -> nn.Module:
         opened = Beside(network, discriminator=Discriminator(width_of(network, task), task.domains))

@@ -16,7 +16,7 @@ from jointwatch.reports.paper_figures import heat_map
 from jointwatch.reports.study_figures import MARKERS, OKABE_ITO, STYLE, save
 from jointwatch.reports.tables import blocks_by_metrics
 from jointwatch.studies._adatime_methods import BEST, BY_SPLIT, CHOSEN, MEAN, MEAN_OF_SEEDS, SOURCE_ONLY, TARGET_ONLY
-from jointwatch.studies._adatime_peer import PEER, peer_name
+from jointwatch.studies._adatime_peer import PEER, SETTINGS, as_in_peer, peer_name
 from jointwatch.studies.adatime import ALL
 from jointwatch.studies.base import Results
 
@@ -29,7 +29,8 @@ _CHOICE = CHOSEN.partition(":")[0]
 _AGREEMENT = "agreement"
 CAPTIONS = {
     "methods": "Target macro F1 of every strategy and of every choice made without labels; mean of the seeds, its "
-    "lowest and highest below; the best strategy of each column framed",
+    "lowest and highest below; the best strategy of each column framed, those with settings of the peer aside, whose "
+    "search may have seen labels of targets",
     "peer": "The same methods here and in AdaTime's own code, scenario by scenario, mean of the seeds",
     "scores": "Agreement with the mean of all candidates, which needs no label, against the macro F1 that it stands "
     "for; a point is a strategy with one seed, circled what the consensus took",
@@ -61,7 +62,7 @@ def figures(results: Results, out: Path) -> list[Path]:
 
 
 def methods_figure(rows: Sequence[Record]) -> Figure:
-    """A line a method, best mean first, bounds and choices below; a column a scenario, the mean last."""
+    """A line a method, best mean first, then bounds, settings of the peer, choices; a column a scenario, mean last."""
     where = list(dict.fromkeys((row["source"], row["target"]) for row in rows))
     names = _ordered(rows)
     table = {(row["method"], row["source"], row["target"]): row for row in rows}
@@ -144,11 +145,8 @@ def _ordered(rows: Sequence[Record]) -> list[str]:
 
 
 def _strategies(names: Sequence[str]) -> list[str]:
-    return [
-        name
-        for name in names
-        if name not in (SOURCE_ONLY, TARGET_ONLY, MEAN, MEAN_OF_SEEDS, BEST) and not name.startswith(_CHOICE)
-    ]
+    others = {SOURCE_ONLY, TARGET_ONLY, MEAN, MEAN_OF_SEEDS, BEST, *map(as_in_peer, SETTINGS)}
+    return [name for name in names if name not in others and not name.startswith(_CHOICE)]
 
 
 def _rank_correlation(points: Sequence[Record]) -> str:
