@@ -46,7 +46,7 @@ def test_the_few_labelled_rows_are_used(crosstalk: Make, small: Make, accuracy: 
 def test_moments_without_pairs(against_source_only: Make) -> None:
     source, unaligned, aligned = against_source_only(M3sda(pairs=0.0, **OPTIONS), sources=(0.0, 0.1)).T
     assert np.mean(aligned - source) > 0.08
-    assert np.mean(aligned - unaligned) > 0.08
+    assert np.mean(aligned - unaligned) > 0.05  # which has statistics of the target too
 
 
 def test_one_source(against_source_only: Make) -> None:

@@ -20,7 +20,7 @@ def test_it_beats_the_source_alone(against_source_only: Make) -> None:
     source, unaligned, aligned = against_source_only(OptimalTransport(**OPTIONS)).T
     assert aligned.min() > 0.9
     assert np.mean(aligned - source) > 0.15
-    assert np.mean(aligned - unaligned) > 0.1  # it is the alignment, not the statistics of the target
+    assert np.mean(aligned - unaligned) > 0.05  # it is the alignment, not the statistics of the target
 
 
 def test_several_sources(against_source_only: Make) -> None:
