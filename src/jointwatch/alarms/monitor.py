@@ -18,6 +18,7 @@ from jointwatch.core import Alarm, Index, Recording, Scores, Windows, catalog
 from jointwatch.core.errors import MissingChannel, NotEnoughData, UsageError
 from jointwatch.transfer.base import Strategy
 from jointwatch.windows.plan import WindowPlan
+from jointwatch.windows.trusted import as_healthy, suspected
 
 __all__ = ["Monitor"]
 
@@ -135,7 +136,7 @@ class Monitor(BaseEstimator):
         self._require_valid()
         windows = self._trusted(recordings)
         train, calibration = self._share(windows)
-        self.strategy_ = learn(_as_healthy(train))
+        self.strategy_ = learn(as_healthy(train))
         self.source_ = sorted(set(windows.index.domain.tolist()))
         self.target_ = self.source_
         self._calibrate(windows, train, calibration)
@@ -172,7 +173,7 @@ class Monitor(BaseEstimator):
             ) from error
         train, calibration = adapted._share(windows)
         labelled = train[train.index.label != "uncertain"]
-        adapted.strategy_ = ready(_as_healthy(train).normal(), labelled if len(labelled) else None)
+        adapted.strategy_ = ready(as_healthy(train).normal(), labelled if len(labelled) else None)
         adapted.target_ = sorted(set(windows.index.domain.tolist()))
         adapted._calibrate(windows, train, calibration)
         return adapted
@@ -249,9 +250,9 @@ class Monitor(BaseEstimator):
     def _trusted(self, recordings: Sequence[Recording]) -> Windows:
         """Windows that may be learned from: uncertain ones with a fault named are neither healthy nor labelled."""
         windows = self.plan.cut(recordings)
-        suspected = (windows.index.label == "uncertain") & (windows.index.fault != "")
-        self.suspected_ = len(np.unique(windows.index.cycle[suspected]))
-        return replace(windows[~suspected], skipped=windows.skipped)
+        left_out = suspected(windows)
+        self.suspected_ = len(np.unique(windows.index.cycle[left_out]))
+        return replace(windows[~left_out], skipped=windows.skipped)
 
     def _share(self, windows: Windows) -> tuple[Windows, Windows]:
         """(training, calibration): no cycle and no sample on both sides, each domain shared by itself.
@@ -286,7 +287,7 @@ class Monitor(BaseEstimator):
         train = windows[~held & ~_touching(index, held)]
         if not (train.index.label != "anomalous").any():
             raise NotEnoughData("learning beside a threshold", needed=1, have=0, unit="healthy windows to learn from")
-        return train, _as_healthy(windows[held])
+        return train, as_healthy(windows[held])
 
     def _calibrate(self, windows: Windows, train: Windows, calibration: Windows) -> None:
         cycles = self.strategy_.detect(calibration).by_cycle()
@@ -345,12 +346,6 @@ class Monitor(BaseEstimator):
         k, n = self.persistence
         _, count = np.unique(np.char.add(np.char.add(index.unit, "/"), index.session), return_counts=True)
         return Persistence(k, n, reset_on_session=bool(np.median(count) >= n))
-
-
-def _as_healthy(windows: Windows) -> Windows:
-    """Windows without a label said to be normal."""
-    label = np.where(windows.index.label == "uncertain", "normal", windows.index.label)
-    return replace(windows, index=replace(windows.index, label=label))
 
 
 def _touching(index: Index, held: np.ndarray) -> np.ndarray:

@@ -23,6 +23,7 @@ from jointwatch.training.objectives import HeldOut, Objective, Supervised, balan
 from jointwatch.training.options import Options
 from jointwatch.training.seed import generator, seeded
 from jointwatch.training.synthetic_anomalies import disturb
+from jointwatch.windows.trusted import evenly
 
 __all__ = ["Cnn"]
 
@@ -181,12 +182,7 @@ class Cnn(Detector):
     def examples(self, windows: Windows, count: int) -> Windows:
         """At most so many of the windows, evenly drawn from each domain and label: what `align_by` will need of the
         sources."""
-        windows = windows[windows.index.label != "uncertain"]
-        group = np.char.add(np.char.add(windows.index.domain, "/"), windows.index.label)
-        names, rng = np.unique(group), generator(self.random_state, 1)
-        share = max(count // max(len(names), 1), 1)
-        rows = [rng.permutation(np.flatnonzero(group == name))[:share] for name in names]
-        return windows[np.sort(np.concatenate(rows))]
+        return evenly(windows[windows.index.label != "uncertain"], count, generator(self.random_state, 1))
 
     def align_by(self, sources: Windows, target: Windows, labelled: Windows | None, align: Aligner) -> Self:
         """Learn from labelled sources and a target without labels at once, in place, by an alignment of the caller's:

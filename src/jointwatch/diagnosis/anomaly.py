@@ -19,6 +19,7 @@ from jointwatch.selection.decision_table import Situation, decision_table
 from jointwatch.selection.distance import groups_to_hold_out, overlap, vectors
 from jointwatch.selection.gate import GateResult, Progress, TransferGate
 from jointwatch.transfer.base import Strategy
+from jointwatch.windows.trusted import evenly
 
 __all__ = ["AnomalyDetector"]
 
@@ -152,7 +153,7 @@ class AnomalyDetector(BaseEstimator):
             for name in names:
                 strategy = clone(chain.strategy).set_params(detector=_made(name, chain.strategy))
                 learned.append(strategy.fit(train))
-            kept.append(_some(train))
+            kept.append(evenly(train, _REMEMBERED, np.random.default_rng(0)))
             return learned[0]
 
         self.monitor_ = chain.fit_by(recordings, learn)
@@ -357,13 +358,3 @@ class AnomalyDetector(BaseEstimator):
 def _made(name: str, strategy: Strategy) -> Any:
     """The detector of that name; the strategy's own for `auto`, which it was chosen for."""
     return clone(strategy.detector) if name == AUTO else catalog.load("detectors", name)()
-
-
-def _some(windows: Windows) -> Windows:
-    """At most so many windows, evenly from each domain and label."""
-    index = windows.index
-    group = np.char.add(np.char.add(index.domain, "/"), index.label)
-    names = np.unique(group)
-    rng = np.random.default_rng(0)
-    share = max(_REMEMBERED // len(names), 1)
-    return windows[np.sort(np.concatenate([rng.permutation(np.flatnonzero(group == n))[:share] for n in names]))]

@@ -27,6 +27,7 @@ from jointwatch.selection.distance import (
 from jointwatch.selection.gate import Candidate, GateResult, Progress, TransferGate
 from jointwatch.transfer.base import without_labels
 from jointwatch.windows.plan import WindowPlan
+from jointwatch.windows.trusted import as_healthy, suspected
 
 __all__ = ["Advice", "CurvePoint", "advise", "advise_on", "learning_curve"]
 
@@ -198,7 +199,7 @@ def advise(
     match = decision_table().match(situation)
     entries = tuple(strategies) or match.first_entries
     normalisation = catalog.load("transfer", "normalisation")
-    healthy = _as_known(source)
+    healthy = as_healthy(source)
     fitted = [normalisation(detector).fit(healthy) for detector in chosen.values()]
     borrowed, left_out = carried_from(fitted, entries, healthy)
     if not strategies:
@@ -254,9 +255,10 @@ def advise_on(
     plan = WindowPlan.suited_to([*source, *target], channels=channels, kind=kind, **settings)
     if not channels:
         plan = replace(plan, channels=_of_all(plan.channels, [*source, *target]))
-    here, there = _trusted(plan.cut(source)), plan.cut(target)
+    here, there = plan.cut(source), plan.cut(target)
+    here = here[~suspected(here)]
     # without labels nobody knows which cycles are suspected
-    there = _trusted(there) if use_labels else there
+    there = there[~suspected(there)] if use_labels else there
     return advise(
         here,
         there,
@@ -341,17 +343,6 @@ def _of_all(channels: Sequence[Channel], recordings: Sequence[Recording]) -> tup
             remedy="name measured or derived channels that both have with channels",
         )
     return found
-
-
-def _trusted(windows: Windows) -> Windows:
-    suspected = (windows.index.label == "uncertain") & (windows.index.fault != "")
-    return windows[~suspected]
-
-
-def _as_known(source: Windows) -> Windows:
-    """Source windows without a label taken as healthy."""
-    label = np.where(source.index.label == "uncertain", "normal", source.index.label)
-    return replace(source, index=replace(source.index, label=label))
 
 
 def _share(labelled: Windows, share: float, seed: int) -> Windows:
