@@ -32,7 +32,8 @@ clean:
 
 # Remake the lock: plain name==version lines; the CUDA packages that a GPU build of torch asks for stay out.
 lock: $(READY)
-	$(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --extra learn --extra sim --extra io --extra dev \
+	$(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --extra fit --extra learn --extra edge \
+	  --extra export --extra sim --extra io --extra dev \
 	  --no-annotate --no-header --no-emit-index-url | grep -vE '^(nvidia-|cuda-|triton)' > requirements.lock.new
 	$(BIN)/python -c "import importlib.metadata as m; print('uv==' + m.version('uv'))" >> requirements.lock.new
 	mv requirements.lock.new requirements.lock

@@ -83,7 +83,7 @@ def test_truncated_missing_newer_and_foreign_are_refused(
 
 
 def test_only_classes_of_this_package_are_made(stored: tuple[Monitor, Path, list[Recording]]) -> None:
-    from jointwatch.bundle.store import _digest
+    from jointwatch.bundle._files import digest
 
     _, folder, _ = stored
     content = json.loads((folder / "model.json").read_text())
@@ -95,7 +95,7 @@ def test_only_classes_of_this_package_are_made(stored: tuple[Monitor, Path, list
     ):
         content.pop("content_sha256", None)
         content["model"]["$estimator"] = name
-        content["content_sha256"] = _digest(content)
+        content["content_sha256"] = digest(content)
         (folder / "model.json").write_text(json.dumps(content))
         with pytest.raises(ModelFileError, match=r"cannot be rebuilt|does not have"):
             load(folder)

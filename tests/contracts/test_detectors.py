@@ -35,7 +35,7 @@ QUICK: dict[str, dict[str, Any]] = {  # where it need not be any good
     "cnn": {"filters": (8, 8, 8), "epochs": 2},
     "cnn_lstm_auto_encoder": {"hidden": 8, "code": 4, "epochs": 2},
 }
-TOLERANCE = {"cnn": 1e-4, "cnn_lstm_auto_encoder": 1e-4}  # float32 networks; the others are float64
+TOLERANCE = {"cnn": 1e-4, "cnn_lstm_auto_encoder": 1e-4, "foundation": 1e-4}  # float32 networks; the others are float64
 CHANNELS, LENGTH = 4, 48
 
 

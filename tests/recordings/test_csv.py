@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow
+import pyarrow.csv
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -10,6 +12,13 @@ from hypothesis import strategies as st
 from jointwatch.core.errors import CorruptInput, MissingChannel
 from jointwatch.recordings import _csv
 from jointwatch.recordings._csv import read_csv
+
+
+@pytest.fixture(params=["arrow", "numpy"], autouse=True)
+def parser(request, monkeypatch):
+    """Every test runs with Arrow and, as on a small installation, without."""
+    if request.param == "numpy":
+        monkeypatch.setattr(_csv, "pa", None)
 
 
 @pytest.fixture
@@ -98,6 +107,39 @@ def test_numbers_are_read_exactly_and_both_passes_agree(values, table, monkeypat
     for i, name in enumerate("abc"):
         np.testing.assert_array_equal(fast.columns[name], expected[:, i])
         np.testing.assert_array_equal(careful.columns[name], expected[:, i])
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "t,q,mode\n0,1,auto\n0.1,2.5e3,stop\n0.2,-inf,auto\n",
+        "t;q;mode\n0,00;1,5;auto\n0,01\n0,02;oops;auto\n0,03;1,7;stop\n",
+        "t,q\n0,\n1,nan\n2,N/A\n3,+4\n4,0x10\n5,1_0\n6, 7 \n",
+        't,"q, of arm"\n0,"1.5"\n1,"2.5"\n2,3',
+        "t q\n0   1\n1   2\n2   x\n",
+        "t,q,\n0,1,\n1,2,\n",
+        "t\n0\n1\n",
+        "a,b\nx,y\nz,w\n",
+    ],
+)
+def test_without_arrow_the_same_is_read(content, table, monkeypatch):
+    found = []
+    for parser in (pyarrow, None):
+        monkeypatch.setattr(_csv, "pa", parser)
+        try:
+            found.append(table(content))
+        except CorruptInput as error:
+            found.append(str(error))
+    first, second = found
+    if isinstance(first, str):
+        assert first == second
+        return
+    assert first.names == second.names
+    assert first.issues == second.issues
+    assert first.rows.tolist() == second.rows.tolist()
+    for name in first.names:
+        np.testing.assert_array_equal(first.columns[name], second.columns[name])
+        assert first.columns[name].dtype.kind == second.columns[name].dtype.kind
 
 
 def test_measured_files_take_the_fast_pass(data_dir, monkeypatch):

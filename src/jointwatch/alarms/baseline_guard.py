@@ -11,12 +11,10 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
-from scipy import stats
-from sklearn.base import BaseEstimator, clone
-from sklearn.model_selection import GroupKFold
 
 from jointwatch.core import Scores, Windows
 from jointwatch.core.errors import NotEnoughData, UsageError
+from jointwatch.core.estimator import BaseEstimator, clone
 
 __all__ = ["BaselineGuard"]
 
@@ -179,12 +177,16 @@ class BaselineGuard(BaseEstimator):
         if folds < 2:
             raise NotEnoughData("judging training cycles", needed=2, have=folds, unit="groups of cycles")
         value = np.empty(len(windows))
+        from sklearn.model_selection import GroupKFold  # only fitting deals folds
+
         for train, held in GroupKFold(folds).split(np.zeros(len(windows)), groups=groups):
             value[held] = clone(detector).fit(windows[train]).score_samples(windows[held])
         return self.check(Scores(value, windows.index, getattr(detector, "name", "")))
 
     def _set_apart(self, ordered: np.ndarray, median: float, sigma: float) -> tuple[int, float, float]:
         """(how many of the highest scores stand apart, gap relative to the tail, its p-value)."""
+        from scipy import stats  # only fitting judges its own cycles
+
         count = len(ordered)
         inner = int(min(count // 4, 2 * np.sqrt(count)))
         most = max(1, min(int(self.max_share * count), count // 2 - inner))

@@ -13,12 +13,10 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-from scipy import stats
-from sklearn.base import BaseEstimator
-from sklearn.exceptions import NotFittedError
 
 from jointwatch.core import Scores
 from jointwatch.core.errors import NotEnoughData, UsageError
+from jointwatch.core.estimator import BaseEstimator, NotFittedError
 
 __all__ = ["ConformalThreshold"]
 
@@ -154,6 +152,8 @@ class ConformalThreshold(BaseEstimator):
         """What the guarantee gives. It is an average over calibration sets; the rate of this one threshold follows
         Beta(m, n + 1 - m) where scores are continuous (it is smaller where they tie)."""
         self._require_fit()
+        from scipy import stats  # a decision needs the threshold alone
+
         law = stats.beta(self._allowed, self.calibration_cycles_ + 1 - self._allowed)
         low, high = law.interval(confidence)
         return RealisedRate(
@@ -170,6 +170,8 @@ class ConformalThreshold(BaseEstimator):
         if len(values) == 0:
             raise NotEnoughData("a measured false-alarm rate", needed=1, have=0, unit="fresh healthy cycles")
         count, alarms = len(values), int((values > self.threshold_).sum())
+        from scipy import stats  # a decision needs the threshold alone
+
         interval = stats.binomtest(alarms, count).proportion_ci(confidence, method="exact")
         needed = cycles_to_prove(self.false_alarm_rate, alarms=alarms, confidence=confidence, claims=claims)
         return MeasuredRate(
@@ -223,6 +225,8 @@ def cycles_to_prove(rate: float, alarms: int = 0, confidence: float = 0.95, clai
     _require_rate(rate)
     if not 0 < confidence < 1 or claims < 1 or alarms < 0:
         raise UsageError(f"confidence is in (0, 1), claims >= 1, alarms >= 0; got {confidence}, {claims}, {alarms}")
+    from scipy import stats  # a decision needs the threshold alone
+
     error = (1 - confidence) / claims
 
     def shown(count: int) -> bool:

@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, clone
 
 from jointwatch.alarms.baseline_guard import BaselineGuard, GuardReport
 from jointwatch.alarms.conformal import ConformalThreshold, cycles_to_alarm
 from jointwatch.alarms.persistence import Persistence
 from jointwatch.core import Alarm, Index, Recording, Scores, Windows, catalog
 from jointwatch.core.errors import MissingChannel, NotEnoughData, UsageError
+from jointwatch.core.estimator import BaseEstimator, clone
 from jointwatch.transfer.base import Strategy
 from jointwatch.windows.plan import WindowPlan
 from jointwatch.windows.trusted import as_healthy, suspected
@@ -142,6 +142,27 @@ class Monitor(BaseEstimator):
         self._calibrate(windows, train, calibration)
         return self
 
+    def recalibrated(self, windows: Windows) -> Monitor:
+        """A copy whose threshold rests on these healthy windows of its targets alone (SI units, as the plan cuts them);
+        what was learned stays.
+
+        Errors: `NotEnoughData` with fewer cycles than a threshold at the stated rate takes.
+        """
+        self._require_known(windows)
+        copied = copy.copy(self)
+        copied._set_threshold(as_healthy(windows))
+        if copied.threshold_ is None:
+            raise NotEnoughData(
+                "a threshold at the stated rate",
+                needed=cycles_to_alarm(self.false_alarm_rate),
+                have=len(np.unique(windows.index.cycle)),
+                unit="healthy cycles",
+            )
+        known = set(self.known_cycles_.tolist()) | set(windows.index.cycle.tolist())
+        copied.known_cycles_ = np.array(sorted(known), dtype=np.str_)
+        copied.facts_ = {**self.facts_, **copied._threshold_facts(), "held_out_by": "cycle"}
+        return copied
+
     def adapt(self, recordings: Sequence[Recording]) -> Monitor:
         """A new monitor for a target robot, from recordings of it.
 
@@ -188,12 +209,11 @@ class Monitor(BaseEstimator):
         windows = self.plan.cut(recordings)
         if len(windows) == 0:
             raise NotEnoughData("scoring", needed=1, have=0, unit=f"windows (skipped: {dict(windows.skipped)})")
-        unknown = sorted(set(windows.index.domain.tolist()) - set(self.target_))
-        if unknown:
-            raise UsageError(
-                f"the threshold was set for {', '.join(self.target_)}, not for {', '.join(unknown)}; "
-                "adapt the model first"
-            )
+        return self.judge(windows)
+
+    def judge(self, windows: Windows) -> Verdict:
+        """The same for windows that the plan has cut, in SI units."""
+        self._require_known(windows)
         scores = self.strategy_.detect(windows)
         cycles = scores.by_cycle()
         if self.threshold_ is None:
@@ -289,7 +309,36 @@ class Monitor(BaseEstimator):
             raise NotEnoughData("learning beside a threshold", needed=1, have=0, unit="healthy windows to learn from")
         return train, as_healthy(windows[held])
 
+    def _require_known(self, windows: Windows) -> None:
+        unknown = sorted(set(windows.index.domain.tolist()) - set(self.target_))
+        if unknown:
+            raise UsageError(
+                f"the threshold was set for {', '.join(self.target_)}, not for {', '.join(unknown)}; "
+                "adapt the model first"
+            )
+
     def _calibrate(self, windows: Windows, train: Windows, calibration: Windows) -> None:
+        self._set_threshold(calibration)
+        self.known_cycles_ = np.unique(windows.index.cycle)
+        self.facts_: dict[str, Any] = {
+            **self._threshold_facts(),
+            "training_windows": len(train),
+            "unlabelled_taken_as_healthy": len(np.unique(windows.index.cycle[windows.index.label == "uncertain"])),
+            "held_out_by": self.held_out_by_,
+            "suspected_left_out": self.suspected_,
+            "skipped": dict(windows.skipped),
+            "pooled_domains": len(self.target_),
+        }
+
+    def _threshold_facts(self) -> dict[str, Any]:
+        odd = sorted({cycle.cycle for cycle in self.guard_.odd})
+        return {
+            "calibration_cycles": len(self.calibration_scores_),
+            "odd_cycles": odd,
+            "odd_excluded": bool(self.exclude_odd and odd),
+        }
+
+    def _set_threshold(self, calibration: Windows) -> None:
         cycles = self.strategy_.detect(calibration).by_cycle()
         self.guard_: GuardReport = BaselineGuard().check(cycles)
         odd = {cycle.cycle for cycle in self.guard_.odd}
@@ -303,18 +352,6 @@ class Monitor(BaseEstimator):
             self.threshold_, self.shortage_ = None, str(error)
         self.calibration_scores_ = cycles
         self.healthy_ = calibration
-        self.known_cycles_ = np.unique(windows.index.cycle)
-        self.facts_: dict[str, Any] = {
-            "calibration_cycles": len(cycles),
-            "training_windows": len(train),
-            "unlabelled_taken_as_healthy": len(np.unique(windows.index.cycle[windows.index.label == "uncertain"])),
-            "odd_cycles": sorted(odd),
-            "odd_excluded": bool(self.exclude_odd and odd),
-            "held_out_by": self.held_out_by_,
-            "suspected_left_out": self.suspected_,
-            "skipped": dict(windows.skipped),
-            "pooled_domains": len(self.target_),
-        }
 
     def _alarms(self, cycles: Scores, p_values: np.ndarray, passed: np.ndarray) -> tuple[Alarm, ...]:
         assert self.threshold_ is not None

@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy import stats
-from sklearn.base import BaseEstimator
 
 from jointwatch.core import Index, Scores
 from jointwatch.core.errors import NotEnoughData, UsageError
+from jointwatch.core.estimator import BaseEstimator
 
 __all__ = ["Persistence"]
 
@@ -110,8 +109,6 @@ class Persistence(BaseEstimator):
         self._require_valid()
         if not 0 < per_cycle < 1 or not 0 <= lag1 < 1:
             raise UsageError(f"per_cycle is in (0, 1) and lag1 in [0, 1), got {per_cycle} and {lag1}")
-        if lag1 == 0:
-            return float(per_cycle * stats.binom.sf(self.k - 2, self.n - 1, per_cycle))
         stay, start = per_cycle + lag1 * (1 - per_cycle), per_cycle * (1 - lag1)
         count = np.zeros((2, self.n + 1))  # [last flag, flags so far] -> probability
         count[0, 0], count[1, 1] = 1 - per_cycle, per_cycle
@@ -143,6 +140,8 @@ class Persistence(BaseEstimator):
                 have=pairs,
                 unit="pairs of healthy cycles",
             )
+        from scipy import stats  # an alarm needs no rate
+
         before, after = cycles.value[first[same]], cycles.value[second[same]]
         lag1 = 0.0
         if np.ptp(before) > 0 and np.ptp(after) > 0:

@@ -16,11 +16,10 @@ from __future__ import annotations
 from typing import Self
 
 import numpy as np
-from sklearn.base import BaseEstimator
-from sklearn.exceptions import NotFittedError
 
 from jointwatch.alarms.conformal import cycles_to_alarm
 from jointwatch.core.errors import NotEnoughData, UsageError
+from jointwatch.core.estimator import BaseEstimator, NotFittedError
 
 __all__ = ["Rejection"]
 

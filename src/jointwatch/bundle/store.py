@@ -12,7 +12,7 @@ import hashlib
 import importlib
 import json
 import math
-import os
+from collections.abc import Callable
 from enum import Enum
 from inspect import isfunction
 from pathlib import Path
@@ -24,35 +24,27 @@ from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
 import jointwatch
+from jointwatch.bundle._files import digest, replace
 from jointwatch.core import Channel
-from jointwatch.core.errors import MissingExtra, ModelFileError, UsageError
+from jointwatch.core.errors import ModelFileError, UsageError, missing_extra
+from jointwatch.models._onnx_graph import OnnxGraph
 
-__all__ = ["load", "save"]
+__all__ = ["from_files", "load", "save", "to_files"]
 
-SCHEMA = 1
+SCHEMA = 2
 _JSON, _TENSORS = "model.json", "arrays.safetensors"
 
 
 def save(model: Any, folder: str | Path) -> Path:
-    """Write a fitted estimator to a folder (made if absent); both files are replaced atomically.
+    """Write a fitted estimator to a folder (made if absent); files are replaced atomically, the one that vouches for
+    the others last.
 
     Errors: `UsageError` naming the attribute that cannot be stored.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    arrays: dict[str, np.ndarray] = {}
-    tree = _pack(model, type(model).__name__, arrays)
-    tensors = save_tensors(arrays)
-    content = {
-        "format": "jointwatch model",
-        "schema": SCHEMA,
-        "version": jointwatch.__version__,
-        "tensors_sha256": hashlib.sha256(tensors).hexdigest(),
-        "model": tree,
-    }
-    text = json.dumps({**content, "content_sha256": _digest(content)}, indent=1)
-    _replace(folder / _TENSORS, tensors)
-    _replace(folder / _JSON, text.encode())
+    for name, content in to_files(model).items():
+        replace(folder / name, content)
     return folder
 
 
@@ -63,45 +55,90 @@ def load(folder: str | Path) -> Any:
     if it holds a network and torch is not installed.
     """
     folder = Path(folder)
+
+    def read(name: str) -> bytes:
+        try:
+            return (folder / name).read_bytes()
+        except OSError as error:
+            raise ModelFileError(f"{folder} holds no jointwatch model ({error.strerror}); fit one first") from error
+
+    return from_files(read, folder)
+
+
+def to_files(model: Any) -> dict[str, bytes]:
+    """The same as content by name: graphs and numbers, then the JSON that vouches for them.
+
+    Errors: as `save`.
+    """
+    content = _Content()
+    tree = _pack(model, type(model).__name__, content)
+    files = {**content.graphs, _TENSORS: save_tensors(content.arrays)}
+    body = {
+        "format": "jointwatch model",
+        "schema": SCHEMA,
+        "version": jointwatch.__version__,
+        "sha256": {name: hashlib.sha256(each).hexdigest() for name, each in files.items()},
+        "model": tree,
+    }
+    return {**files, _JSON: json.dumps({**body, "content_sha256": digest(body)}, indent=1).encode()}
+
+
+def from_files(read: Callable[[str], bytes], where: str | Path) -> Any:
+    """The estimator whose files `read` gives by their names; `where` is what errors call the place.
+
+    Errors: as `load`.
+    """
+    raw = read(_JSON)
     try:
-        raw, tensors = (folder / _JSON).read_bytes(), (folder / _TENSORS).read_bytes()
-    except OSError as error:
-        raise ModelFileError(f"{folder} holds no jointwatch model ({error.strerror}); fit one first") from error
-    try:
-        content = json.loads(raw)
-        digest = content.pop("content_sha256")
-        schema = content["schema"]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ModelFileError(f"{folder / _JSON} is not a jointwatch model file") from error
-    if not isinstance(schema, int) or schema > SCHEMA:
+        body = json.loads(raw)
+        written = body.pop("content_sha256")
+        schema, digests = body["schema"], dict(body["sha256"] if body["schema"] == SCHEMA else {})
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ModelFileError(f"{where}: {_JSON} is not a jointwatch model file") from error
+    if not isinstance(schema, int) or schema != SCHEMA:
+        remedy = "update" if isinstance(schema, int) and schema > SCHEMA else "fit the model again"
         raise ModelFileError(
-            f"{folder} was written with model schema {schema}; this release reads up to {SCHEMA}: update"
+            f"{where} was written with model schema {schema}; this release reads schema {SCHEMA}: {remedy}"
         )
-    if digest != _digest(content):
-        raise ModelFileError(f"{folder / _JSON} was changed after it was written; fit the model again")
-    if content["tensors_sha256"] != hashlib.sha256(tensors).hexdigest():
-        raise ModelFileError(f"{folder / _TENSORS} does not belong to {_JSON} or is damaged; fit the model again")
+    if written != digest(body):
+        raise ModelFileError(f"{where}: {_JSON} was changed after it was written; fit the model again")
+    files = {name: read(name) for name in digests}
+    for name, expected in digests.items():
+        if hashlib.sha256(files[name]).hexdigest() != expected:
+            raise ModelFileError(f"{where}: {name} does not belong to {_JSON} or is damaged; fit the model again")
     try:
-        return _unpack(content["model"], load_tensors(tensors))
+        return _unpack(body["model"], load_tensors(files[_TENSORS]), files)
     except ModuleNotFoundError as error:
-        if error.name == "torch":
-            raise MissingExtra("torch", extra="learn") from error
-        raise ModelFileError(f"{folder} needs {error.name}, which this release does not have; fit it again") from error
+        if missing := missing_extra(error):
+            raise missing from error
+        raise ModelFileError(f"{where} needs {error.name}, which this release does not have; fit it again") from error
     except (SafetensorError, KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
-        raise ModelFileError(f"{folder} cannot be rebuilt by this release ({error}); fit the model again") from error
+        raise ModelFileError(f"{where} cannot be rebuilt by this release ({error}); fit the model again") from error
 
 
-def _digest(content: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+@dataclasses.dataclass
+class _Content:
+    """What does not go into the JSON."""
+
+    arrays: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
+    graphs: dict[str, bytes] = dataclasses.field(default_factory=dict)
+
+    def add_array(self, where: str, array: np.ndarray) -> str:
+        name = where + "'" * sum(known.rstrip("'") == where for known in self.arrays)  # `a.b` may be one key, or two
+        self.arrays[name] = np.asarray(array, order="C")
+        return name
+
+    def add_graph(self, content: bytes) -> str:
+        """The same graph in two places is one file."""
+        for name, known in self.graphs.items():
+            if known == content:
+                return name
+        name = f"graph_{len(self.graphs) + 1}.onnx"
+        self.graphs[name] = content
+        return name
 
 
-def _replace(path: Path, data: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(data)
-    temporary.replace(path)
-
-
-def _pack(value: Any, where: str, arrays: dict[str, np.ndarray]) -> Any:
+def _pack(value: Any, where: str, content: _Content) -> Any:
     if isinstance(value, Enum):
         return {"$enum": _name(type(value)), "value": value.value}
     if value is None or isinstance(value, (bool, str, int)):
@@ -109,22 +146,22 @@ def _pack(value: Any, where: str, arrays: dict[str, np.ndarray]) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else {"$float": repr(value)}
     if isinstance(value, np.generic):
-        return _pack(value.item(), where, arrays)
+        return _pack(value.item(), where, content)
     if isinstance(value, np.ndarray):
         if value.dtype.kind in "US":
             return {"$text": value.ravel().tolist(), "shape": list(value.shape)}
         if value.dtype.kind not in "biuf":
             raise UsageError(f"{where} is an array of {value.dtype}, which cannot be stored")
-        where = where + "'" * sum(name.rstrip("'") == where for name in arrays)  # `a.b` may be one key, or two
-        arrays[where] = np.asarray(value, order="C")
-        return {"$array": where}
+        return {"$array": content.add_array(where, value)}
+    if isinstance(value, OnnxGraph):
+        return {"$graph": content.add_graph(value.content), "adjustable": _pack(value.adjustable, where, content)}
     if isinstance(value, Channel):
         return {"$channel": value.key}
     if isinstance(value, (list, tuple)):
-        items = [_pack(item, f"{where}.{i}", arrays) for i, item in enumerate(value)]
+        items = [_pack(item, f"{where}.{i}", content) for i, item in enumerate(value)]
         return {"$tuple": items} if isinstance(value, tuple) else items
     if hasattr(value, "items"):
-        return {"$dict": [[_pack(k, where, arrays), _pack(v, f"{where}.{k}", arrays)] for k, v in value.items()]}
+        return {"$dict": [[_pack(k, where, content), _pack(v, f"{where}.{k}", content)] for k, v in value.items()]}
     if isfunction(value):
         raise UsageError(f"{where} is a function, which cannot be stored; give a name instead")
     if not type(value).__module__.startswith("jointwatch."):
@@ -133,25 +170,28 @@ def _pack(value: Any, where: str, arrays: dict[str, np.ndarray]) -> Any:
         weights = {key: tensor.numpy() for key, tensor in value.state_dict().items()}
         return {
             "$network": _name(type(value)),
-            "config": _pack(value.config(), where, arrays),
-            "weights": _pack(weights, where, arrays),
+            "config": _pack(value.config(), where, content),
+            "weights": _pack(weights, where, content),
         }
     if hasattr(value, "get_params"):
         fitted = {k: v for k, v in vars(value).items() if k.endswith("_") and not k.startswith("_")}
         return {
             "$estimator": _name(type(value)),
-            "params": {k: _pack(v, f"{where}.{k}", arrays) for k, v in value.get_params(deep=False).items()},
-            "fitted": {k: _pack(v, f"{where}.{k}", arrays) for k, v in fitted.items()},
+            "params": {k: _pack(v, f"{where}.{k}", content) for k, v in value.get_params(deep=False).items()},
+            "fitted": {k: _pack(v, f"{where}.{k}", content) for k, v in fitted.items()},
         }
     if dataclasses.is_dataclass(value):
         fields = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
-        return {"$data": _name(type(value)), "fields": {k: _pack(v, f"{where}.{k}", arrays) for k, v in fields.items()}}
+        return {
+            "$data": _name(type(value)),
+            "fields": {k: _pack(v, f"{where}.{k}", content) for k, v in fields.items()},
+        }
     raise UsageError(f"{where} is a {type(value).__name__}, which cannot be stored")
 
 
-def _unpack(tree: Any, arrays: dict[str, np.ndarray]) -> Any:
+def _unpack(tree: Any, arrays: dict[str, np.ndarray], files: dict[str, bytes]) -> Any:
     if isinstance(tree, list):
-        return [_unpack(item, arrays) for item in tree]
+        return [_unpack(item, arrays, files) for item in tree]
     if not isinstance(tree, dict):
         return tree
     kind = next(iter(tree))
@@ -164,28 +204,30 @@ def _unpack(tree: Any, arrays: dict[str, np.ndarray]) -> Any:
         return np.array(body, dtype=np.str_).reshape(tree["shape"])
     if kind == "$array":
         return arrays[body]
+    if kind == "$graph":
+        return OnnxGraph(files[body], _unpack(tree["adjustable"], arrays, files))
     if kind == "$channel":
         return Channel.parse(body)
     if kind == "$tuple":
-        return tuple(_unpack(item, arrays) for item in body)
+        return tuple(_unpack(item, arrays, files) for item in body)
     if kind == "$dict":
-        return {_unpack(key, arrays): _unpack(value, arrays) for key, value in body}
+        return {_unpack(key, arrays, files): _unpack(value, arrays, files) for key, value in body}
     if kind == "$network":
         import torch
 
-        network = _class(body)(**_unpack(tree["config"], arrays))
-        weights = _unpack(tree["weights"], arrays)
+        network = _class(body)(**_unpack(tree["config"], arrays, files))
+        weights = _unpack(tree["weights"], arrays, files)
         network.load_state_dict({key: torch.from_numpy(array.copy()) for key, array in weights.items()})
         return network.eval()
     if kind == "$estimator":
-        estimator = _class(body)(**{k: _unpack(v, arrays) for k, v in tree["params"].items()})
+        estimator = _class(body)(**{k: _unpack(v, arrays, files) for k, v in tree["params"].items()})
         for name, value in tree["fitted"].items():
-            setattr(estimator, name, _unpack(value, arrays))
+            setattr(estimator, name, _unpack(value, arrays, files))
         if tree["fitted"] and hasattr(estimator, "_rebuild"):
             estimator._rebuild()
         return estimator
     if kind == "$data":
-        return _class(body)(**{k: _unpack(v, arrays) for k, v in tree["fields"].items()})
+        return _class(body)(**{k: _unpack(v, arrays, files) for k, v in tree["fields"].items()})
     raise ValueError(f"unknown element {kind}")
 
 

@@ -20,6 +20,7 @@ from jointwatch.core.errors import (
     ModelFileError,
     NotEnoughData,
     UsageError,
+    missing_extra,
 )
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ __all__ = [
     "console",
     "errors",
     "load_detector",
+    "load_model",
     "progress",
     "read",
     "writable_folder",
@@ -57,9 +59,11 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
         try:
             function(*args, **kwargs)
         except JointwatchError as error:
-            errors.print("[bold red]Error:[/]", end=" ")
-            errors.print(str(error), markup=False, highlight=False, soft_wrap=True)
-            raise typer.Exit(next(code for base, code in EXIT_CODES.items() if isinstance(error, base))) from None
+            raise _said(error) from None
+        except ModuleNotFoundError as error:
+            if (missing := missing_extra(error)) is None:
+                raise
+            raise _said(missing) from None
         except OSError as error:
             errors.print("[bold red]Error:[/]", end=" ")
             errors.print(
@@ -71,6 +75,13 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
             raise typer.Exit(130) from None
 
     return run
+
+
+def _said(error: JointwatchError) -> typer.Exit:
+    """The error's line on standard error, and the exit with its code."""
+    errors.print("[bold red]Error:[/]", end=" ")
+    errors.print(str(error), markup=False, highlight=False, soft_wrap=True)
+    return typer.Exit(next(code for base, code in EXIT_CODES.items() if isinstance(error, base)))
 
 
 @contextmanager
@@ -104,15 +115,29 @@ def read(path: Path, columns: Path | None = None) -> list[Recording]:
     return found
 
 
-def load_detector(folder: Path) -> AnomalyDetector:
-    """The stored detector, or a monitor behind that front door; any other stored model is refused."""
+def load_model(path: Path, public_key: Path | None = None, recalibration: Path | None = None) -> Any:
+    """The stored model of a folder or a bundle: an anomaly detector, a classifier or a grader."""
     from jointwatch.alarms.monitor import Monitor
-    from jointwatch.bundle import load
+    from jointwatch.bundle import load, open_bundle, recalibrated
+    from jointwatch.bundle.signature import load_public_key
     from jointwatch.diagnosis.anomaly import AnomalyDetector
 
-    found = load(folder)
-    if isinstance(found, Monitor):
-        return AnomalyDetector.around(found)
+    if path.is_dir() or not path.exists():
+        if public_key or recalibration:
+            raise UsageError(f"{path} is no bundle: signatures and recalibrations belong to .jointwatch files")
+        found = load(path)
+    else:
+        key = load_public_key(public_key) if public_key else None
+        bundle = open_bundle(path, public_key=key)
+        found = (recalibrated(bundle, recalibration, public_key=key) if recalibration else bundle).model
+    return AnomalyDetector.around(found) if isinstance(found, Monitor) else found
+
+
+def load_detector(folder: Path) -> AnomalyDetector:
+    """The stored detector, or a monitor behind that front door; any other stored model is refused."""
+    from jointwatch.diagnosis.anomaly import AnomalyDetector
+
+    found = load_model(folder)
     if not isinstance(found, AnomalyDetector):
         raise ModelFileError(
             f"{folder} holds a {type(found).__name__}, not an anomaly detector as `jointwatch fit` writes it"

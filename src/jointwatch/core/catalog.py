@@ -12,7 +12,7 @@ import importlib
 import importlib.resources
 from typing import Any
 
-from jointwatch.core.errors import MissingExtra, UsageError
+from jointwatch.core.errors import UsageError, missing_extra
 
 __all__ = ["STAGES", "describe", "load", "names"]
 
@@ -29,17 +29,6 @@ _FOLDERS = {
     "studies": "studies",
 }
 STAGES = tuple(_FOLDERS)
-
-# Which extra brings a module that is not part of the core install.
-_EXTRAS = {
-    "torch": "learn",
-    "numba": "sim",
-    "h5py": "io",
-    "mcap": "io",
-    "mcap_ros2": "io",
-    "rosbags": "io",
-    "python_calamine": "io",
-}
 
 
 def names(stage: str) -> tuple[str, ...]:
@@ -73,9 +62,8 @@ def load(stage: str, name: str) -> Any:
     try:
         module = importlib.import_module(f"jointwatch.{_FOLDERS[stage]}.{name}")
     except ModuleNotFoundError as error:
-        missing = (error.name or "").partition(".")[0]
-        if missing in _EXTRAS:
-            raise MissingExtra(missing, extra=_EXTRAS[missing]) from error
+        if missing := missing_extra(error):
+            raise missing from error
         raise
     if len(module.__all__) != 1:
         raise UsageError(

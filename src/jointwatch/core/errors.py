@@ -16,6 +16,7 @@ from __future__ import annotations
 from os import PathLike, fspath
 
 __all__ = [
+    "EXTRAS",
     "CorruptInput",
     "EmptyInput",
     "InputError",
@@ -26,7 +27,33 @@ __all__ = [
     "NotEnoughData",
     "UnknownFormat",
     "UsageError",
+    "missing_extra",
 ]
+
+EXTRAS = {
+    "cryptography": "edge",
+    "onnxruntime": "edge",
+    "hmmlearn": "fit",
+    "jinja2": "fit",
+    "joblib": "fit",
+    "matplotlib": "fit",
+    "polars": "fit",
+    "pyarrow": "fit",
+    "pywt": "fit",
+    "scipy": "fit",
+    "sklearn": "fit",
+    "ot": "learn",
+    "torch": "learn",
+    "onnx": "export",
+    "onnxscript": "export",
+    "numba": "sim",
+    "h5py": "io",
+    "mcap": "io",
+    "mcap_ros2": "io",
+    "python_calamine": "io",
+    "rosbags": "io",
+}
+"""Which extra brings a module that is not part of the smallest install."""
 
 
 class JointwatchError(Exception):
@@ -129,6 +156,16 @@ class MissingExtra(JointwatchError):
 
 def _rebuild_missing_extra(module: str, extra: str) -> MissingExtra:
     return MissingExtra(module, extra=extra)
+
+
+def missing_extra(error: ModuleNotFoundError) -> MissingExtra | None:
+    """What to install where a module of an extra is absent; None for a module of no extra.
+
+    >>> str(missing_extra(ModuleNotFoundError(name="scipy.signal")))
+    "scipy is not installed. Remedy: pip install 'jointwatch[fit]'."
+    """
+    module = (error.name or "").partition(".")[0]
+    return MissingExtra(module, extra=EXTRAS[module]) if module in EXTRAS else None
 
 
 class ModelFileError(JointwatchError):

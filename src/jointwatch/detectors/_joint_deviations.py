@@ -6,11 +6,10 @@ import copy
 from typing import Any, Self
 
 import numpy as np
-from sklearn.base import clone
-from sklearn.linear_model import LogisticRegression
 
 from jointwatch.core import Index, Windows
 from jointwatch.core.errors import UsageError
+from jointwatch.core.estimator import clone
 from jointwatch.detectors._joint_evidence import Evidence
 from jointwatch.detectors.base import Detector
 from jointwatch.features._path_profile import PathProfile
@@ -155,6 +154,8 @@ class JointDeviations(Detector):
                 weight = np.where(own, share / own.sum(), (1 - share) / (~own).sum()) * len(own)
             for kind in (0, 1):
                 weight[self.faulty_ == kind] *= 0.5 * len(weight) / weight[self.faulty_ == kind].sum()
+            from sklearn.linear_model import LogisticRegression  # a known rule is a product of arrays
+
             rule = LogisticRegression(C=self.strength, max_iter=300, tol=1e-3)
             rule.fit(self.rows_, self.faulty_, sample_weight=weight)
             self.weight_, self.offset_ = rule.coef_[0], float(rule.intercept_[0])

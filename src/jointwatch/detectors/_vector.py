@@ -6,10 +6,10 @@ from abc import abstractmethod
 from typing import Any
 
 import numpy as np
-from sklearn.base import clone
 
 from jointwatch.core import Windows
 from jointwatch.core.errors import UsageError
+from jointwatch.core.estimator import clone
 from jointwatch.detectors._spread import usable_scale
 from jointwatch.detectors.base import Detector
 from jointwatch.features.cycle_statistics import CycleStatistics

@@ -9,14 +9,18 @@ from typing import Literal, Self
 
 import numpy as np
 import torch
+from torch.func import functional_call
 
 from jointwatch.core import Channel, Windows
 from jointwatch.core.errors import NotEnoughData, UsageError
+from jointwatch.detectors._network_graph import NetworkGraph, standardised
 from jointwatch.detectors._spread import channel_moments
 from jointwatch.detectors.base import Detector
+from jointwatch.models._blame import blame, log_odds
+from jointwatch.models._onnx_graph import Compiler, GraphFunction
 from jointwatch.models.base import Network, set_memory_format
 from jointwatch.models.cnn1d import Cnn1d
-from jointwatch.training.batch_norm import estimate_statistics
+from jointwatch.training.batch_norm import estimate_statistics, running_statistics, statistics_function
 from jointwatch.training.data import Batch, Batches, Shuffled
 from jointwatch.training.loop import History, fit
 from jointwatch.training.objectives import HeldOut, Objective, Supervised, balanced_weights
@@ -227,7 +231,7 @@ class Cnn(Detector):
         scores = np.empty(len(windows))
         with torch.inference_mode():
             for rows in _chunks(len(windows)):
-                scores[rows] = _log_odds(self._fast(values[rows], mask[rows])).numpy()
+                scores[rows] = log_odds(self._fast(values[rows], mask[rows])).numpy()
         return scores
 
     def _contributions(self, windows: Windows) -> np.ndarray:
@@ -242,24 +246,52 @@ class Cnn(Detector):
 
     def _parts(self, values: torch.Tensor, mask: torch.Tensor, own: bool = False) -> tuple[np.ndarray, np.ndarray]:
         """(window,) scores and (window, channel) gradient x difference to the most similar healthy window; `own`:
-        the windows are the references, and each is compared with another.
-
-        What counts is where the window departs from a healthy one of the same motion. Gradient x input blames
-        channels for moving, and occlusion fails, as a flat channel looks like a stuck sensor.
-        """
+        the windows are the references, and each is compared with another."""
         references = torch.from_numpy(self.references_.astype(np.float32))
         scores, parts = np.empty(len(values)), np.empty(values.shape[:2])
         for rows in _chunks(len(values)):
-            distance = torch.cdist(values[rows].flatten(1), references.flatten(1))
-            if own and len(references) > 1:
-                distance.fill_diagonal_(torch.inf)
-            inputs = values[rows].clone().requires_grad_(True)
-            odds = _log_odds(self._fast(inputs, mask[rows]))
-            (gradient,) = torch.autograd.grad(odds.sum(), inputs)
-            difference = values[rows] - references[distance.argmin(dim=1)]
-            scores[rows] = odds.detach().numpy()
-            parts[rows] = (difference * gradient).sum(dim=2).numpy()
+            odds, blamed = blame(self._fast, values[rows], mask[rows], references, own and len(references) > 1)
+            scores[rows], parts[rows] = odds.numpy(), blamed.numpy()
         return scores, parts
+
+    def for_edge(self, compiled: Compiler) -> NetworkGraph:
+        """The detector as it scores without torch. Running statistics of batch norms stay outside the graphs."""
+        network = copy.deepcopy(self.network_).eval().requires_grad_(False)
+        statistics = running_statistics(network)
+
+        def logits(values: torch.Tensor, mask: torch.Tensor, given: Sequence[torch.Tensor]) -> torch.Tensor:
+            return functional_call(network, dict(zip(statistics, given, strict=True)), (values, mask))
+
+        def score(values: torch.Tensor, mask: torch.Tensor, *given: torch.Tensor) -> torch.Tensor:
+            return log_odds(logits(values, mask, given))
+
+        def explain(
+            values: torch.Tensor,
+            mask: torch.Tensor,
+            references: torch.Tensor,
+            healthy: torch.Tensor,
+            scale: torch.Tensor,
+            *given: torch.Tensor,
+        ) -> tuple[torch.Tensor, torch.Tensor]:
+            odds, parts = blame(lambda x, there: logits(x, there, given), values, mask, references)
+            return odds, torch.where(mask, ((parts - healthy) / scale).clamp(min=0.0), 0.0)
+
+        some = torch.from_numpy(self.references_[:1].astype(np.float32))
+        inputs = {"values": some, "mask": torch.ones(some.shape[:2], dtype=torch.bool)}
+        constants = {
+            "references": self.references_,
+            "healthy_part": self.healthy_part_.astype(np.float32),
+            "healthy_part_scale": self.healthy_part_scale_.astype(np.float32),
+        }
+        examples = {name: torch.from_numpy(array.astype(np.float32)) for name, array in constants.items()}
+        return NetworkGraph(
+            self.name,
+            compiled("score", GraphFunction(score, inputs, ("score",), adjustable=statistics)),
+            compiled("blame", GraphFunction(explain, inputs, ("score", "parts"), examples, statistics, gradient=True)),
+            compiled("statistics", statistics_function(network, inputs)) if statistics else None,
+            self.clip_sigma,
+            (self.strength_sigma[0], self.strength_sigma[1]) if self.anomalies_ == "synthetic" else None,
+        ).of(self, self.mean_, self.scale_, **constants)
 
     def _remember(self, healthy: Windows) -> None:
         some = healthy[np.unique(np.linspace(0, len(healthy) - 1, _CHUNK).astype(int))]
@@ -295,8 +327,7 @@ class Cnn(Detector):
         )
 
     def _standardised(self, windows: Windows) -> torch.Tensor:
-        values = (windows.values - self.mean_[:, None]) / self.scale_[:, None]
-        return torch.from_numpy(np.clip(values, -self.clip_sigma, self.clip_sigma).astype(np.float32))
+        return torch.from_numpy(standardised(windows, self.mean_, self.scale_, self.clip_sigma))
 
     def _batch(self, windows: Windows) -> Batch:
         return replace(Batch.of(windows), values=self._standardised(windows))
@@ -352,11 +383,6 @@ class _WithAnomalies:
         both = np.concatenate([values, np.clip(odd, -self.clip_sigma, self.clip_sigma)])
         label = np.repeat([0, 1], len(batch))
         return Batch.of_arrays(both, np.concatenate([mask, mask]), label, np.tile(batch.domain.numpy(), 2))
-
-
-def _log_odds(logits: torch.Tensor) -> torch.Tensor:
-    """Anything but normal against normal: also what an open-set strategy calls unknown is an anomaly."""
-    return logits[:, 1:].logsumexp(dim=1) - logits[:, 0]
 
 
 def _chunks(count: int) -> list[slice]:

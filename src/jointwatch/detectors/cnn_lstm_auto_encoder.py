@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Literal
 
 import numpy as np
 import torch
+from torch.func import functional_call
 
 from jointwatch.core import Windows
 from jointwatch.core.errors import UsageError
+from jointwatch.detectors._network_graph import NetworkGraph, standardised
 from jointwatch.detectors._spread import channel_moments
 from jointwatch.detectors.base import Detector
+from jointwatch.models._onnx_graph import Compiler, GraphFunction
 from jointwatch.models._recurrent_auto_encoder import RecurrentAutoEncoder
+from jointwatch.training.batch_norm import running_statistics, statistics_function
 from jointwatch.training.data import Batch, Shuffled
 from jointwatch.training.loop import fit
 from jointwatch.training.objectives import HeldOut
@@ -158,6 +163,30 @@ class CnnLstmAutoEncoder(Detector):
         relative = np.where(there, self._errors(windows) / self.normal_error_, 0.0)
         return relative / np.maximum(there.sum(axis=1), 1)[:, None]
 
+    def for_edge(self, compiled: Compiler) -> NetworkGraph:
+        """The detector as it scores without torch. Running statistics of batch norms stay outside the graphs."""
+        network = copy.deepcopy(self.network_).eval().requires_grad_(False)
+        statistics = running_statistics(network)
+
+        def blame(
+            values: torch.Tensor, mask: torch.Tensor, normal: torch.Tensor, *given: torch.Tensor
+        ) -> tuple[torch.Tensor, torch.Tensor]:
+            rebuilt = functional_call(network, dict(zip(statistics, given, strict=True)), (values, mask))
+            relative = channel_errors(rebuilt, values, mask) / normal
+            parts = relative / mask.sum(dim=1, keepdim=True).clamp(min=1)
+            return parts.sum(dim=1), parts
+
+        inputs = {
+            "values": torch.zeros(1, len(self.channels_), self.length_),
+            "mask": torch.ones(1, len(self.channels_), dtype=torch.bool),
+        }
+        normal = self.normal_error_.astype(np.float32)
+        constants = {"normal_error": torch.from_numpy(normal)}
+        graph = compiled("blame", GraphFunction(blame, inputs, ("score", "parts"), constants, statistics))
+        found = compiled("statistics", statistics_function(network, inputs)) if statistics else None
+        whole = NetworkGraph(self.name, graph, None, found, self.clip_sigma)
+        return whole.of(self, self.mean_, self.scale_, normal_error=normal)
+
     def _errors(self, windows: Windows) -> np.ndarray:
         """(window, channel) squared errors, float64."""
         data = self._batch(windows)
@@ -178,8 +207,7 @@ class CnnLstmAutoEncoder(Detector):
         return np.maximum(error, floor)
 
     def _batch(self, windows: Windows) -> Batch:
-        values = (windows.values - self.mean_[:, None]) / self.scale_[:, None]
-        values = np.clip(values, -self.clip_sigma, self.clip_sigma).astype(np.float32)
+        values = standardised(windows, self.mean_, self.scale_, self.clip_sigma)
         # domains are told apart in training only: a brand that is scored later need not be among them
         known = tuple(self.domains_) if set(self.domains_) >= set(np.unique(windows.index.domain)) else None
         return replace(Batch.of(windows, known), values=torch.from_numpy(values))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.cluster import KMeans as _KMeans
 
 from jointwatch.core.errors import UsageError
 from jointwatch.detectors._vector import VectorDetector
@@ -48,6 +47,8 @@ class KMeans(VectorDetector):
         self.random_state = random_state
 
     def _fit_vectors(self, z: np.ndarray) -> None:
+        from sklearn.cluster import KMeans as _KMeans  # only fitting needs it
+
         if self.n_clusters < 1:
             raise UsageError(f"n_clusters is at least 1, got {self.n_clusters}")
         count = min(self.n_clusters, max(1, len(z) // _WINDOWS_A_CLUSTER), len(np.unique(z, axis=0)))

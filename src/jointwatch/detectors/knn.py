@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.neighbors import NearestNeighbors
 
 from jointwatch.core.errors import UsageError
+from jointwatch.detectors._nearest import nearest
 from jointwatch.detectors._vector import VectorDetector
 
 __all__ = ["Knn"]
@@ -52,13 +52,22 @@ class Knn(VectorDetector):
         self.vectors_ = z
 
     def _rebuild(self) -> None:
-        self._search = NearestNeighbors(n_neighbors=min(self.n_neighbors, len(self.vectors_))).fit(self.vectors_)
+        self._count = min(self.n_neighbors, len(self.vectors_))
+        self._search = None
+        try:
+            from sklearn.neighbors import NearestNeighbors  # the faster search, where it is installed
+        except ModuleNotFoundError:
+            return
+        self._search = NearestNeighbors(n_neighbors=self._count).fit(self.vectors_)
 
     def _parts(self, z: np.ndarray) -> np.ndarray:
         parts = np.empty_like(z)
         for start in range(0, len(z), _BLOCK):
             block = z[start : start + _BLOCK]
-            rows = self._search.kneighbors(block, return_distance=False)
+            if self._search is None:
+                rows = nearest(self.vectors_, self._count, block)[1]
+            else:
+                rows = self._search.kneighbors(block, return_distance=False)
             # from the vectors themselves: the search's own distances are rounded where they are small
             parts[start : start + _BLOCK] = np.square(block[:, None] - self.vectors_[rows]).mean(axis=1)
         return parts

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.covariance import LedoitWolf
 
 from jointwatch.detectors._vector import VectorDetector
 
@@ -45,6 +44,8 @@ class Mahalanobis(VectorDetector):
         self.features = features
 
     def _fit_vectors(self, z: np.ndarray) -> None:
+        from sklearn.covariance import LedoitWolf  # only fitting needs it
+
         # no spread, no covariance: such a feature counts by itself, in the unit its scale of 1 stands for
         covariance, self.shrinkage_ = np.eye(z.shape[1]), 1.0
         varies = np.flatnonzero(~self.constant_)

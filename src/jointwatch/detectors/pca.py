@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.decomposition import PCA
 
 from jointwatch.core.errors import UsageError
 from jointwatch.detectors._vector import VectorDetector
@@ -55,6 +54,8 @@ class Pca(VectorDetector):
         self.variance = variance
 
     def _fit_vectors(self, z: np.ndarray) -> None:
+        from sklearn.decomposition import PCA  # only fitting needs it
+
         if not 0 < self.variance < 1:
             raise UsageError(f"variance is the share to keep, between 0 and 1, got {self.variance}")
         self.components_ = np.empty((0, z.shape[1]))

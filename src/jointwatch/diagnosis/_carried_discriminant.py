@@ -6,12 +6,10 @@ import copy
 from typing import Self
 
 import numpy as np
-from scipy.special import softmax
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.covariance import ledoit_wolf_shrinkage
-from sklearn.exceptions import NotFittedError
 
 from jointwatch.core.errors import NotEnoughData, UsageError
+from jointwatch.core.estimator import BaseEstimator, ClassifierMixin, NotFittedError
+from jointwatch.core.log_probability import softmax
 
 __all__ = ["CarriedDiscriminant"]
 
@@ -126,6 +124,8 @@ class CarriedDiscriminant(ClassifierMixin, BaseEstimator):
 
     def _solve(self) -> Self:
         """Whitening of the residuals, and from it the linear functions of the classes."""
+        from sklearn.covariance import ledoit_wolf_shrinkage  # a known discriminant is a product of arrays
+
         size = self.residual_.std(axis=0)
         scale = np.where(size > 0, size, 1.0)
         scaled = self.residual_ / scale

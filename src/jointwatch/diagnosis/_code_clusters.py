@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Self
 
 import numpy as np
-from sklearn.base import BaseEstimator
-from sklearn.cluster import KMeans
+
+from jointwatch.core.estimator import BaseEstimator
 
 __all__ = ["CodeClusters"]
 
@@ -41,6 +41,8 @@ class CodeClusters(BaseEstimator):
 
     def fit(self, codes: np.ndarray, level: np.ndarray) -> Self:
         """(row, code), and (row,) levels from 0, which only name the clusters."""
+        from sklearn.cluster import KMeans  # only fitting needs it
+
         self.centre_, spread = codes.mean(axis=0), codes.std(axis=0)
         self.scale_ = np.where(spread > 0, spread, 1.0)
         count = min(self.levels, len(codes))

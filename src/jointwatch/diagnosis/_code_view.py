@@ -17,7 +17,6 @@ from jointwatch.diagnosis._grade_view import GradeTable, GradeView, check_rate, 
 from jointwatch.diagnosis._hidden_markov import LevelHmms
 from jointwatch.diagnosis._last_cycles import last_cycles, mean_of_last
 from jointwatch.diagnosis._softmax_regression import SoftmaxRegression
-from jointwatch.features.harmonic_drive_vector import HarmonicDriveVector
 from jointwatch.windows.axis_view import axis_of, axis_view
 from jointwatch.windows.by_cycle import by_cycle
 from jointwatch.windows.own_baseline import OwnBaseline
@@ -87,14 +86,22 @@ class CodeView(GradeView):
             )
             self.signals_ = ["current", "torque"] if torque else ["current"]
         views = [axis_view(recording, self.signals_, axis) for axis, recording in zip(axes, recordings, strict=True)]
-        top_hz = (self.vector or {}).get("top_hz", HarmonicDriveVector().top_hz)
         for view in views:
-            check_rate(view, 2 * top_hz, f"a spectrum up to {top_hz:g} Hz")
+            check_rate(view, 2 * self.top_hz, f"a spectrum up to {self.top_hz:g} Hz")
         windows = by_cycle(views, length=self.length, channels=_CHANNELS, missing="mask")
         return kept(windows, np.ptp(windows.values[:, 0], axis=1) > 0, "constant current")
 
+    @property
+    def top_hz(self) -> float:
+        """Where the spectrum of a vector ends."""
+        from jointwatch.features.harmonic_drive_vector import HarmonicDriveVector  # needs wavelets, other views do not
+
+        return float((self.vector or {}).get("top_hz", HarmonicDriveVector().top_hz))
+
     def measure(self, windows: Windows) -> np.ndarray:
         """(row, 2500) vectors, each at its own cycle's rate."""
+        from jointwatch.features.harmonic_drive_vector import HarmonicDriveVector  # needs wavelets, other views do not
+
         rows = []
         for number, duration_s in enumerate(windows.index.cycle_s):
             features = HarmonicDriveVector(windows.shape[2] / float(duration_s), **(self.vector or {}))

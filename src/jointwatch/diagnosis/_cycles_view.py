@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator
 
 from jointwatch.core import Index, Quantity, Recording, Source, Windows
 from jointwatch.core.errors import MissingChannel
+from jointwatch.core.estimator import BaseEstimator
 from jointwatch.diagnosis._checks import check_cycles, names_of
 from jointwatch.diagnosis._split import cluster_of, folds
 from jointwatch.diagnosis.base import Explanation

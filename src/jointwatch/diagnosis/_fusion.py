@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Self
 
 import numpy as np
-from scipy.optimize import minimize
-from scipy.special import logsumexp
-from sklearn.base import BaseEstimator
+
+from jointwatch.core.estimator import BaseEstimator
+from jointwatch.core.log_probability import logsumexp
 
 __all__ = ["Fusion"]
 
@@ -35,6 +35,8 @@ class Fusion(BaseEstimator):
 
     def fit(self, views: Sequence[np.ndarray], code: np.ndarray) -> Self:
         """(row, class) log-probabilities of each view on rows that no view has learned from, and their classes."""
+        from scipy.optimize import minimize  # only fitting needs it
+
         stack = np.stack(views)
         count, classes = len(views), stack.shape[2]
         sizes = np.bincount(code, minlength=classes)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import asdict
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
-from scipy.linalg import eigh
-from sklearn.base import BaseEstimator
-from sklearn.exceptions import NotFittedError
 
 from jointwatch.core.errors import MissingExtra, NotEnoughData, UsageError
+from jointwatch.core.estimator import BaseEstimator, NotFittedError
+from jointwatch.models._onnx_graph import Compiler, GraphFunction, OnnxGraph
 
 __all__ = ["Code", "FusionCode"]
 
@@ -32,7 +32,8 @@ class FusionCode(BaseEstimator):
 
     Attributes
     ----------
-    mean_, scale_ : (feature,). network_ : the auto-encoder. components_ : (size, feature), of `pca`.
+    mean_, scale_ : (feature,). network_ : the auto-encoder, or its encoder as a graph.
+    components_ : (size, feature), of `pca`.
     explained_ : share of the standardised rows' variance that their codes give back, on the rows that chose the epoch
         where there are some.
     history_ : losses by epoch, empty for `pca`.
@@ -94,12 +95,26 @@ class FusionCode(BaseEstimator):
         if self.kind == "pca":
             # Row by row: a product of matrices rounds differently with other rows beside it.
             return np.array([self.components_ @ row for row in rows]).reshape(len(rows), self.size)
+        single = rows.astype(np.float32)[:, None, None, :]
+        if isinstance(self.network_, OnnxGraph):
+            codes = [self.network_.run(values=row)[0][0] for row in single]
+            return np.array(codes, float).reshape(len(rows), self.size)
         import torch
 
         with torch.inference_mode():
-            single = torch.from_numpy(rows.astype(np.float32))[:, None, None, :]
-            codes = [self.network_.encode(row)[0].numpy() for row in single]
+            codes = [self.network_.encode(row)[0].numpy() for row in torch.from_numpy(single)]
         return np.array(codes, float).reshape(len(rows), self.size)
+
+    def for_edge(self, compiled: Compiler) -> FusionCode:
+        """The same without torch: its network becomes a graph."""
+        twin = copy.copy(self)
+        if self.kind == "auto_encoder":
+            import torch
+
+            encode = copy.deepcopy(self.network_).eval().requires_grad_(False).encode
+            inputs = {"values": torch.zeros(1, 1, len(self.mean_))}
+            twin.network_ = compiled("encode", GraphFunction(encode, inputs, ("code",)))
+        return twin
 
     def _train(self, vectors: np.ndarray, groups: np.ndarray) -> None:
         try:
@@ -114,6 +129,7 @@ class FusionCode(BaseEstimator):
             self.epochs, learning_rate=2e-3, patience=8, schedule="cosine", seed=self.random_state, channels_last=False,
             bfloat16=False,
         )  # fmt: skip
+        self.network_: Any
         self.network_, history = fit_auto_encoder(rows, held, self.size, options, self.batch_size)
         self.history_ = asdict(history)
         told = rows[held] if held.any() else rows
@@ -134,6 +150,8 @@ class FusionCode(BaseEstimator):
 
 def _principal(rows: np.ndarray, size: int) -> np.ndarray:
     """(size, feature) leading right singular vectors, from the smaller product of the rows with themselves."""
+    from scipy.linalg import eigh  # only fitting needs it
+
     if rows.shape[0] >= rows.shape[1]:
         count = rows.shape[1]
         axes: np.ndarray = eigh(rows.T @ rows, subset_by_index=[max(count - size, 0), count - 1])[1]

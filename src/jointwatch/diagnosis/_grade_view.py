@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from typing import Literal, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator
 
 from jointwatch.core import Index, Recording, Windows
 from jointwatch.core.errors import InputError
+from jointwatch.core.estimator import BaseEstimator
 
 __all__ = ["GradeTable", "GradeView", "check_rate", "kept"]
 

@@ -9,12 +9,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
-from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax
-from sklearn.base import BaseEstimator
-from sklearn.exceptions import NotFittedError
 
 from jointwatch.core.errors import NotEnoughData, UsageError
+from jointwatch.core.estimator import BaseEstimator, NotFittedError
+from jointwatch.core.log_probability import log_softmax
 from jointwatch.diagnosis._forward import Hmm, log_likelihood
 from jointwatch.training.seed import generator
 
@@ -293,6 +291,8 @@ def calibrated(table: np.ndarray, level: np.ndarray) -> Calibration:
     >>> round(calibrated(-5 * 0.5 * (code[:, None] - [0, 1]) ** 2, level).sharpness, 1)
     0.2
     """
+    from scipy.optimize import minimize_scalar  # only fitting needs it
+
     counts = np.bincount(level, minlength=table.shape[1])
     known = counts > 0
     weight = 1.0 / (counts[level] * np.count_nonzero(known))

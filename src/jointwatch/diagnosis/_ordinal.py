@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from typing import Any, Literal, Self
 
 import numpy as np
-from scipy.spatial.distance import cdist
-from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.exceptions import NotFittedError
 
 from jointwatch.core.errors import NotEnoughData, UsageError
+from jointwatch.core.estimator import BaseEstimator, NotFittedError, RegressorMixin
 from jointwatch.diagnosis._carried_discriminant import CarriedDiscriminant
+from jointwatch.signals.numerics import cdist
 from jointwatch.training.seed import generator
 
 __all__ = ["Learner", "OrdinalRegressor"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Self
 
 import numpy as np
-from scipy.optimize import minimize
-from scipy.special import logsumexp
-from sklearn.base import BaseEstimator
+
+from jointwatch.core.estimator import BaseEstimator
+from jointwatch.core.log_probability import logsumexp
 
 __all__ = ["SoftmaxRegression"]
 
@@ -72,6 +72,8 @@ class SoftmaxRegression(BaseEstimator):
     def _fitted(
         self, X: np.ndarray, code: np.ndarray, prior: np.ndarray, penalty: float, hold_offsets: bool = False
     ) -> np.ndarray:
+        from scipy.optimize import minimize  # only fitting needs it
+
         rows, classes = self._rows(X), prior.shape[1]
         counts = np.bincount(code, minlength=classes)
         weight = (1.0 / np.maximum(counts, 1))[code] / np.count_nonzero(counts)

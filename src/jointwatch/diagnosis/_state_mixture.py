@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Self
 
 import numpy as np
-from scipy.special import log_softmax, logsumexp
-from sklearn.base import BaseEstimator
 
+from jointwatch.core.estimator import BaseEstimator
+from jointwatch.core.log_probability import log_softmax, logsumexp
 from jointwatch.diagnosis._carried_discriminant import CarriedDiscriminant
 
 __all__ = ["StateMixture"]

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, clone
-from sklearn.exceptions import NotFittedError
 
 from jointwatch.alarms.monitor import Monitor, Verdict
 from jointwatch.core import Channel, Index, Recording, Windows, catalog
 from jointwatch.core.errors import NotEnoughData, UsageError
+from jointwatch.core.estimator import BaseEstimator, NotFittedError, clone
 from jointwatch.selection.candidates import alone_around, carried_from, default_detectors, take_over, title
 from jointwatch.selection.decision_table import Situation, decision_table
 from jointwatch.selection.distance import groups_to_hold_out, overlap, vectors
@@ -172,7 +171,7 @@ class AnomalyDetector(BaseEstimator):
         k, n = monitor.persistence
         found = cls(
             monitor.strategy_.name,
-            monitor.strategy_.detector.name,
+            monitor.strategy_.detector_.name,
             false_alarm_rate=monitor.false_alarm_rate,
             doubt_rate=max(0.1, monitor.false_alarm_rate),
             persistence=f"{k}/{n}",
@@ -255,7 +254,7 @@ class AnomalyDetector(BaseEstimator):
         shares = cycles.by_joint()
         if shares is None or cycles.contributions is None:
             raise UsageError(
-                f"{self.monitor_.strategy_.detector.name} does not say which signal it blames; another detector, for "
+                f"{self.monitor_.strategy_.detector_.name} does not say which signal it blames; another detector, for "
                 "example mahalanobis, does"
             )
         share = shares.max(axis=1)

@@ -7,12 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
-from sklearn.exceptions import NotFittedError
-from sklearn.metrics import balanced_accuracy_score
 
 from jointwatch.core import Index, Recording, Scores, Windows, catalog
 from jointwatch.core.errors import MissingExtra, NotEnoughData, UsageError
+from jointwatch.core.estimator import BaseEstimator, ClassifierMixin, NotFittedError, clone
 from jointwatch.diagnosis._checks import check_healthy, check_windows, listed, names_of
 from jointwatch.diagnosis._friction_view import FrictionView
 from jointwatch.diagnosis._fusion import Fusion
@@ -203,6 +201,8 @@ class AxisFaultClassifier(ClassifierMixin, BaseEstimator):
 
     def score(self, recordings: Recording | Iterable[Recording], y: object = None) -> float:
         """Balanced accuracy over the rows whose condition is known."""
+        from sklearn.metrics import balanced_accuracy_score  # a diagnosis goes without
+
         found = self.diagnose(recordings)
         true = conditions(found.index, self.decide)
         return float(balanced_accuracy_score(true[true != ""], found.condition[true != ""]))

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
-from scipy.special import log_softmax
 
 from jointwatch.core import Channel, Index, Scores
 from jointwatch.core.errors import UsageError
 from jointwatch.core.levels import LEVEL_RAD, LEVELS
+from jointwatch.core.log_probability import log_softmax
 
 __all__ = ["HEALTHY", "Decide", "Diagnosis", "Explanation", "Grades", "check_limit", "conditions", "together"]
 
@@ -78,6 +78,11 @@ class Diagnosis:
     def condition(self) -> np.ndarray:
         """(row,) the most probable condition."""
         return np.array(self.classes, dtype=np.str_)[self.probability.argmax(axis=1)]
+
+    def columns(self) -> dict[str, np.ndarray]:
+        """The table of it: the index, the condition, and the probability of each."""
+        shares = {f"probability {name}": part for name, part in zip(self.classes, self.probability.T, strict=True)}
+        return {**self.index.columns(), "condition": self.condition, **shares}
 
     def scores(self, detector: str) -> Scores:
         """Log-odds of not being healthy, as alarms take them."""
@@ -210,6 +215,19 @@ class Grades:
                 words = {1: f"level {first}", 2: f"level {first} or {first + 1}"}
                 return words.get(width, f"levels {first} to {first + width - 1}")
         return f"levels 1 to {LEVELS}"
+
+    def columns(self) -> dict[str, np.ndarray]:
+        """The table of it: the index, what is said, the error in degrees with its interval, and each level's
+        probability."""
+        degrees = {
+            "error_deg": np.degrees(self.error_rad),
+            "low_deg": np.degrees(self.low_rad),
+            "high_deg": np.degrees(self.high_rad),
+            "margin_deg": np.degrees(self.margin_rad),
+        }
+        shares = {f"probability {name}": part for name, part in zip(self.levels, self.probability.T, strict=True)}
+        said = np.array([self.said(row) for row in range(len(self))], dtype=np.str_)
+        return {**self.index.columns(), "level": self.level, "said": said, **degrees, **shares}
 
     @property
     def _drive_session(self) -> np.ndarray:

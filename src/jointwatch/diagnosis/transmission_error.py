@@ -8,11 +8,10 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.exceptions import NotFittedError
 
 from jointwatch.core import Index, Recording, Scores, Windows
 from jointwatch.core.errors import NotEnoughData, UsageError
+from jointwatch.core.estimator import BaseEstimator, ClassifierMixin, NotFittedError
 from jointwatch.core.levels import LEVEL_RAD, LEVELS, level_of
 from jointwatch.diagnosis._checks import check_cycles, listed, names_of
 from jointwatch.diagnosis._code_view import CodeView
@@ -20,7 +19,6 @@ from jointwatch.diagnosis._drives import DriveRecording, drives_of, errors_of, r
 from jointwatch.diagnosis._grade_view import GradeTable, GradeView
 from jointwatch.diagnosis._split import cluster_of, clusters
 from jointwatch.diagnosis.base import Grades, check_limit
-from jointwatch.features.harmonic_drive_vector import HarmonicDriveVector
 from jointwatch.windows.axis_view import axis_of
 
 __all__ = ["TransmissionErrorGrader"]
@@ -383,9 +381,8 @@ def _check_length(view: GradeView, windows: Windows, drive: DriveRecording) -> N
     if not isinstance(view, CodeView):
         return
     longest = float(windows.index.cycle_s.max())
-    top_hz = float((view.vector or {}).get("top_hz", HarmonicDriveVector().top_hz))
-    if (needed := int(np.ceil(2 * top_hz * longest))) > view.length:
+    if (needed := int(np.ceil(2 * view.top_hz * longest))) > view.length:
         raise UsageError(
             f"cycles of {drive.session}, last up to {longest:.4g} s, and {view.length} samples of each are too few for "
-            f"a spectrum up to {top_hz:g} Hz; learn with view_options={{'length': {needed}}} or more"
+            f"a spectrum up to {view.top_hz:g} Hz; learn with view_options={{'length': {needed}}} or more"
         )

@@ -9,9 +9,9 @@ import numpy as np
 from scipy.special import log_ndtr, ndtri_exp
 from scipy.stats import chi2, kendalltau, norm
 from scipy.stats import t as student
-from sklearn.base import BaseEstimator
 
 from jointwatch.core.errors import UsageError
+from jointwatch.core.estimator import BaseEstimator
 from jointwatch.core.levels import LEVEL_RAD
 from jointwatch.prognosis.forecast import SURELY, Answer, Reading, WearForecast, with_sentence
 

@@ -22,7 +22,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import median_filter
 
 __all__ = ["ContactOnset", "contact_onset"]
 
@@ -70,6 +69,8 @@ def contact_onset(time_s: np.ndarray, counts: np.ndarray, *, tolerance: float = 
     time_s, counts = np.asarray(time_s, np.float64), np.asarray(counts, np.float64)
     if len(time_s) < 50 or not np.isfinite(counts).all():
         return None
+    from scipy.ndimage import median_filter  # only recordings with a contact need it
+
     before = np.median(counts[: len(counts) // 2])
     final = np.median(counts[time_s >= time_s[-1] - _SETTLED_S])
     ahead = max(3, round(_AHEAD_S / float(np.median(np.diff(time_s)))) | 1)

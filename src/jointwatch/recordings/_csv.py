@@ -10,13 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.csv
 
 from jointwatch.core import Action, QualityIssue
 from jointwatch.core.errors import CorruptInput, EmptyInput, MissingChannel
 from jointwatch.recordings._csv_dialect import MISSING, is_number, read_text, sniff, split_line
 from jointwatch.recordings._issues import note
+
+try:
+    import pyarrow as pa
+    from pyarrow import csv as arrow_csv
+except ModuleNotFoundError:  # numpy's parser takes its place
+    pa = None
 
 __all__ = ["RawTable", "read_csv"]
 
@@ -190,18 +194,46 @@ def _is_text(cells: list[str]) -> bool:
 
 
 def _fast(body: list[str], delimiter: str, names: list[str], as_text: list[bool]) -> dict[str, np.ndarray] | None:
-    """All columns by Arrow's parser, or None if any cell or row is not as it should be."""
+    """All columns by a quick parser, or None if any cell or row is not as it should be."""
     if delimiter == " ":
         body = [" ".join(line.split()) for line in body]
+    return (_fast_by_numpy if pa is None else _fast_by_arrow)(body, delimiter, names, as_text)
+
+
+def _fast_by_numpy(
+    body: list[str], delimiter: str, names: list[str], as_text: list[bool]
+) -> dict[str, np.ndarray] | None:
+    if not delimiter or any(line.count(delimiter) != len(names) - 1 or '"' in line for line in body):
+        return None
+    numeric = [i for i, text in enumerate(as_text) if not text]
+    if not numeric:
+        return None
+    try:
+        numbers = np.loadtxt(body, np.float64, comments=None, delimiter=delimiter, usecols=numeric, ndmin=2)
+    except ValueError:
+        return None
+    cells = [line.split(delimiter) for line in body] if any(as_text) else []
+    columns: dict[str, np.ndarray] = {}
+    for i, (name, text) in enumerate(zip(names, as_text, strict=True)):
+        if text:
+            columns[name] = np.array([row[i].strip() for row in cells], dtype=np.str_)
+        else:
+            columns[name] = np.ascontiguousarray(numbers[:, numeric.index(i)])
+    return columns
+
+
+def _fast_by_arrow(
+    body: list[str], delimiter: str, names: list[str], as_text: list[bool]
+) -> dict[str, np.ndarray] | None:
     keys = [str(i) for i in range(len(names))]
     kinds = {key: pa.string() if t else pa.float64() for key, t in zip(keys, as_text, strict=True)}
     nulls = [*MISSING, *(word.upper() for word in MISSING), "NaN", "None", "Null"]
     try:
-        table = pa.csv.read_csv(
+        table = arrow_csv.read_csv(
             pa.BufferReader("\n".join(body).encode()),
-            read_options=pa.csv.ReadOptions(column_names=keys),
-            parse_options=pa.csv.ParseOptions(delimiter=delimiter or "\x1f"),
-            convert_options=pa.csv.ConvertOptions(column_types=kinds, null_values=nulls, strings_can_be_null=False),
+            read_options=arrow_csv.ReadOptions(column_names=keys),
+            parse_options=arrow_csv.ParseOptions(delimiter=delimiter or "\x1f"),
+            convert_options=arrow_csv.ConvertOptions(column_types=kinds, null_values=nulls, strings_can_be_null=False),
         )
     except (pa.ArrowInvalid, UnicodeEncodeError):
         return None
@@ -269,11 +301,10 @@ def _careful(
         if as_text[i]:
             columns[name] = np.array(cells, dtype=np.str_)
             continue
-        try:
-            columns[name] = pa.array(cells, pa.string()).cast(pa.float64()).to_numpy(zero_copy_only=False)
+        if (quick := _numbers(cells)) is not None:
+            columns[name] = quick
             continue
-        except pa.ArrowInvalid:
-            values = np.empty(len(cells))
+        values = np.empty(len(cells))
         for j, cell in enumerate(cells):
             value, restored = _number(cell, thousands_possible=not commas)
             if value is None:
@@ -291,6 +322,16 @@ def _careful(
             count = sum(len(found) for found in cells_of.values())
             issues.append(note(kind, count, action, where=cells_of, rows=where, detail=detail))
     return columns, numbers
+
+
+def _numbers(cells: list[str]) -> np.ndarray | None:
+    """(row,) of cells that are all numbers, by Arrow's quick conversion; None where it fails or is not installed."""
+    if pa is None:
+        return None
+    try:
+        return np.asarray(pa.array(cells, pa.string()).cast(pa.float64()).to_numpy(zero_copy_only=False))
+    except pa.ArrowInvalid:
+        return None
 
 
 def _number(cell: str, *, thousands_possible: bool) -> tuple[float | None, bool]:

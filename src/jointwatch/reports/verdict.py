@@ -1,4 +1,4 @@
-"""What `jointwatch score` leaves behind: scores.parquet, alarms.json and report.html."""
+"""What `jointwatch score` leaves behind: scores, alarms.json and report.html."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 
 import jointwatch
 from jointwatch.alarms.conformal import MeasuredRate
 from jointwatch.alarms.monitor import Monitor, Verdict
 from jointwatch.core import Recording
+from jointwatch.core.errors import missing_extra
+from jointwatch.reports._scores_file import write_scores
 from jointwatch.reports.base import Decision, ModelFacts, ReportData
-from jointwatch.reports.html import write_report
 
 __all__ = ["report_of", "write_verdict"]
 
@@ -24,14 +24,19 @@ __all__ = ["report_of", "write_verdict"]
 def write_verdict(
     monitor: Monitor, verdict: Verdict, recordings: Sequence[Recording], out: Path, said: np.ndarray | None = None
 ) -> list[Path]:
-    """Write the three files into `out` (made if absent) and return their paths. `said` (cycle,) is what is said of each
+    """Write the files into `out` (made if absent) and return their paths: scores.parquet, alarms.json and report.html;
+    on an installation without the extra `fit` scores.csv and alarms.json. `said` (cycle,) is what is said of each
     cycle, as `AnomalyDetector.said` gives it: a further column of the scores."""
     out.mkdir(parents=True, exist_ok=True)
-    scores, alarms, page = out / "scores.parquet", out / "alarms.json", out / "report.html"
-    _table(verdict, said).write_parquet(scores)
-    alarms.write_text(json.dumps(_alarms(monitor, verdict), indent=1, allow_nan=False), encoding="utf-8")
-    write_report(report_of(monitor, verdict, recordings), page)
-    return [scores, alarms, page]
+    files = [write_scores(_columns(verdict, said), out), out / "alarms.json"]
+    files[1].write_text(json.dumps(_alarms(monitor, verdict), indent=1, allow_nan=False), encoding="utf-8")
+    try:
+        from jointwatch.reports.html import write_report  # templates and pictures: not on a small installation
+    except ModuleNotFoundError as error:
+        if missing_extra(error) is None:
+            raise
+        return files
+    return [*files, write_report(report_of(monitor, verdict, recordings), out / "report.html")]
 
 
 def report_of(monitor: Monitor, verdict: Verdict, recordings: Sequence[Recording]) -> ReportData:
@@ -88,7 +93,7 @@ def _measured(monitor: Monitor, verdict: Verdict) -> MeasuredRate | None:
     return monitor.threshold_.confirm(verdict.cycle_scores.take(healthy))
 
 
-def _table(verdict: Verdict, said: np.ndarray | None) -> pl.DataFrame:
+def _columns(verdict: Verdict, said: np.ndarray | None) -> dict[str, np.ndarray]:
     cycles = verdict.cycle_scores
     columns = {**cycles.index.columns(), "score": cycles.value, "p_value": verdict.p_values, "passed": verdict.passed}
     if said is not None:
@@ -96,7 +101,7 @@ def _table(verdict: Verdict, said: np.ndarray | None) -> pl.DataFrame:
     if cycles.contributions is not None:
         parts = cycles.contributions.T
         columns |= {f"contribution {c.key}": part for c, part in zip(cycles.channels, parts, strict=True)}
-    return pl.DataFrame({name: np.ascontiguousarray(values) for name, values in columns.items()})
+    return columns
 
 
 def _alarms(monitor: Monitor, verdict: Verdict) -> dict[str, object]:

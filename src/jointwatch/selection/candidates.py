@@ -6,10 +6,9 @@ import importlib.util
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sklearn.base import clone
-
 from jointwatch.core import Windows, catalog
 from jointwatch.core.errors import UsageError
+from jointwatch.core.estimator import clone
 from jointwatch.selection.gate import Candidate
 from jointwatch.transfer.base import Strategy
 

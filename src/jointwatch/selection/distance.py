@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
 
 from jointwatch.core import Channel, Windows
 from jointwatch.core.errors import NotEnoughData, UsageError
@@ -98,6 +97,8 @@ def proxy_a_distance(
         raise NotEnoughData("a cross-validated domain distance", needed=2, have=1, unit="sessions of each domain")
     folds = min(folds, *(len(n) for n in names))
     wrong = [np.zeros(len(source)), np.zeros(len(target))]
+    from sklearn.linear_model import LogisticRegression  # only fitting asks how far domains are apart
+
     parts = [
         list(GroupSplit(folds=folds, seed=seed).split(rows, groups=groups))
         for rows, groups in ((source, source_groups), (target, target_groups))

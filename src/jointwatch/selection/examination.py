@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
-from sklearn.metrics import roc_auc_score
 
 from jointwatch.alarms.conformal import ConformalThreshold
 from jointwatch.core import Windows
@@ -150,5 +149,7 @@ def lender_of(source: Windows, target: Windows, rng: np.random.Generator) -> Len
 
 
 def _auroc(anomalous: np.ndarray, healthy: np.ndarray) -> float:
+    from sklearn.metrics import roc_auc_score  # only the gate of a fit examines
+
     truth = np.repeat([1, 0], [len(anomalous), len(healthy)])
     return float(roc_auc_score(truth, np.concatenate([anomalous, healthy])))

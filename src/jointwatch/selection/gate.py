@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, clone
 
 from jointwatch.core import Windows
 from jointwatch.core.errors import NotEnoughData, UsageError
+from jointwatch.core.estimator import BaseEstimator, clone
 from jointwatch.selection.examination import (
     FIGURES,
     Exam,

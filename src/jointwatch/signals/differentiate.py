@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 from jaxtyping import Float
-from scipy.signal import savgol_filter
 
 from jointwatch.core.errors import UsageError
+from jointwatch.signals.numerics import savgol_filter
 
 __all__ = ["differentiate"]
 

@@ -10,9 +10,9 @@ from typing import Final
 import numpy as np
 from jaxtyping import Bool, Float
 from numpy.polynomial import legendre
-from scipy.ndimage import uniform_filter1d
 
 from jointwatch.core.errors import UsageError
+from jointwatch.signals.numerics import uniform_filter1d
 
 __all__ = ["GROUPS", "figure_names", "joint_profile", "strokes"]
 

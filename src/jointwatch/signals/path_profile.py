@@ -6,7 +6,8 @@ from typing import Final
 
 import numpy as np
 from jaxtyping import Float
-from scipy.ndimage import gaussian_filter1d
+
+from jointwatch.signals.numerics import gaussian_filter1d
 
 __all__ = ["FIT", "ROUGH", "along_path", "by_bin", "fitted", "path_bins", "rough_figures", "roughness", "speed_of"]
 

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
-from scipy.fft import irfft, next_fast_len, rfft
-from scipy.signal import find_peaks
 
 from jointwatch.core.errors import UsageError
+from jointwatch.signals.numerics import find_peaks, irfft, next_fast_len, rfft
 
 __all__ = ["Periodicity", "period"]
 

@@ -8,10 +8,9 @@ from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy.interpolate import CubicSpline
-from scipy.signal import firwin, kaiserord, oaconvolve
 
 from jointwatch.core.errors import UsageError
+from jointwatch.signals.numerics import CubicSpline, firwin, kaiserord, oaconvolve
 
 __all__ = ["GAP_STEPS", "Resampled", "Segment", "evaluate", "low_pass", "pieces", "resample"]
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sklearn.base import clone
 from sklearn.metrics import roc_curve
 
 from jointwatch.core import Index, Label, Recording, Windows, catalog
 from jointwatch.core.errors import UsageError
+from jointwatch.core.estimator import clone
 from jointwatch.diagnosis._friction_view import FrictionView
 from jointwatch.diagnosis.axis_fault import AxisFaultClassifier
 from jointwatch.features.cycle_statistics import CycleStatistics

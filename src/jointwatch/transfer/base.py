@@ -8,10 +8,10 @@ from dataclasses import replace
 from typing import Any, Self, final
 
 import numpy as np
-from sklearn.base import BaseEstimator, clone
 
 from jointwatch.core import Scores, Windows
 from jointwatch.core.errors import UsageError
+from jointwatch.core.estimator import BaseEstimator, clone
 from jointwatch.windows.normalise import DomainZScore
 
 __all__ = ["Strategy", "without_labels"]

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable
 from itertools import pairwise
 
 import numpy as np
-from scipy.signal import lfilter
 
 from jointwatch.core import Channel, Quantity, Recording, Source
 from jointwatch.core.errors import MissingChannel
 from jointwatch.signals.differentiate import differentiate
+from jointwatch.signals.numerics import one_pole
 from jointwatch.windows._described import description_of
 
 __all__ = ["derive"]
@@ -123,8 +123,7 @@ def _innovation(recording: Recording, channel: Channel) -> np.ndarray:
         # a lost sample counts as the last known one, before the first known one as that
         last = np.searchsorted(known, np.arange(len(piece)), side="right") - 1
         held = piece[known[np.maximum(last, 0)]]
-        level, _ = lfilter([share], [1, share - 1], held, zi=[held[0] * (1 - share)])
-        result[part] = piece - np.concatenate([held[:1], level[:-1]])
+        result[part] = piece - np.concatenate([held[:1], one_pole(held, share)[:-1]])
     return result
 
 

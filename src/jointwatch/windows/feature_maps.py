@@ -9,11 +9,10 @@ from typing import Literal, Self
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
-from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.exceptions import NotFittedError
 
 from jointwatch.core import Channel, Recording, Windows
 from jointwatch.core.errors import MissingChannel, UsageError
+from jointwatch.core.estimator import BaseEstimator, NotFittedError, TransformerMixin
 from jointwatch.signals.resample import pieces
 from jointwatch.signals.statistics import STATISTICS, statistics
 from jointwatch.windows._cut import (

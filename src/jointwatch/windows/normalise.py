@@ -7,11 +7,10 @@ from collections.abc import Iterator
 from typing import Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.exceptions import NotFittedError
 
 from jointwatch.core import Channel, Quantity, Windows
 from jointwatch.core.errors import NotEnoughData, UsageError
+from jointwatch.core.estimator import BaseEstimator, NotFittedError, TransformerMixin
 
 __all__ = ["DomainZScore"]
 

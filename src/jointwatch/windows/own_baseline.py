@@ -6,11 +6,10 @@ import copy
 from typing import Literal, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator
-from sklearn.exceptions import NotFittedError
 
 from jointwatch.core import Index
 from jointwatch.core.errors import NotEnoughData, UsageError
+from jointwatch.core.estimator import BaseEstimator, NotFittedError
 
 __all__ = ["OwnBaseline"]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.signal import find_peaks, oaconvolve
 
 from jointwatch.core import Channel, Cycle, Quantity, Recording, Source
 from jointwatch.core.errors import MissingChannel, NotEnoughData, UsageError
 from jointwatch.signals.differentiate import differentiate
+from jointwatch.signals.numerics import find_peaks, oaconvolve
 from jointwatch.signals.periodicity import period
 from jointwatch.signals.resample import Segment, low_pass, resample
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 import numpy as np
-from sklearn.model_selection import KFold
 
 from jointwatch.core import Windows
 from jointwatch.core.errors import NotEnoughData, UsageError
@@ -110,6 +109,8 @@ class RandomSplit:
         """(training rows, test rows) of each fold, ascending."""
         if len(X) < self.folds:
             raise NotEnoughData("a random split", needed=self.folds, have=len(X), unit="windows")
+        from sklearn.model_selection import KFold  # scoring deals no folds
+
         yield from KFold(self.folds, shuffle=True, random_state=self.seed).split(np.empty(len(X)))
 
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:

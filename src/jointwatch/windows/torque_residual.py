@@ -8,11 +8,10 @@ from dataclasses import replace
 from typing import Literal, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.exceptions import NotFittedError
 
 from jointwatch.core import Channel, Quantity, Source, Windows
 from jointwatch.core.errors import MissingChannel, NotEnoughData, UsageError
+from jointwatch.core.estimator import BaseEstimator, NotFittedError, TransformerMixin
 from jointwatch.signals.differentiate import differentiate
 from jointwatch.windows._torque_terms import Terms
 from jointwatch.windows.time_step import time_step_s
