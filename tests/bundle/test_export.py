@@ -11,7 +11,7 @@ import pytest
 
 from jointwatch.alarms.monitor import Monitor
 from jointwatch.bundle import Bundle, export, open_bundle
-from jointwatch.bundle.golden import TOLERANCE
+from jointwatch.bundle.golden import TOLERANCE, disturbed
 from jointwatch.bundle.signature import load_private_key, load_public_key, make_keys
 from jointwatch.core import Recording, catalog
 from jointwatch.core.errors import ModelFileError, UsageError
@@ -82,7 +82,8 @@ def test_every_detector_decides_as_before(
 def test_a_network_is_a_graph_and_names_the_same_joint(network: tuple[Monitor, Bundle], odd: list[Recording]) -> None:
     monitor, bundle = network
     graph = bundle.model.strategy_.detector_
-    assert isinstance(graph, NetworkGraph) and graph.name == "cnn"
+    assert isinstance(graph, NetworkGraph)
+    assert graph.name == "cnn"
     assert {Path(name).suffix for name in bundle.archive.members} == {".json", ".safetensors", ".onnx"}
     before, after = monitor.score(odd), bundle.model.score(odd)
     assert agree(after.cycle_scores.value, before.cycle_scores.value)
@@ -109,7 +110,7 @@ def test_a_strategy_leaves_what_it_learned_with_behind(
     assert not hasattr(bundle.model.monitor_.strategy_, "source_")
     assert agree(bundle.model.score_samples(other), door.score_samples(other))
     assert np.array_equal(bundle.model.predict(other), door.predict(other))
-    with pytest.raises(UsageError, match="adapted already|learns nothing"):
+    with pytest.raises(UsageError, match="adapted already"):
         bundle.model.adapt(other)
 
 
@@ -117,11 +118,13 @@ def test_eight_bits_are_close_and_say_how_close(network: tuple[Monitor, Bundle],
     monitor, whole = network
     bundle = export(monitor, tmp_path / "small.jointwatch", int8=True)
     facts = bundle.archive.facts
-    assert facts["int8"] and facts["parity"]["difference"] > 0
+    assert facts["int8"]
+    assert facts["parity"]["difference"] > 0
     assert facts["parity"]["changed"] <= 0.1 * facts["parity"]["rows"]
     detector, full = bundle.model.strategy_.detector_, whole.model.strategy_.detector_
-    assert not detector.score_graph.adjustable and detector.statistics_graph is None
-    windows = monitor.strategy_.normaliser_.transform(monitor.healthy_)
+    assert not detector.score_graph.adjustable
+    assert detector.statistics_graph is None
+    windows = monitor.strategy_.normaliser_.transform(disturbed(monitor.healthy_))
     scores, exact = detector.score_samples(windows), full.score_samples(windows)
     assert np.corrcoef(scores, exact)[0, 1] > 0.95
     assert np.array_equal(detector.detect(windows).value, scores)  # explained or not: one score
@@ -136,7 +139,7 @@ def test_eight_bits_need_a_network(healthy: list[Recording], tmp_path: Path) -> 
 
 
 def test_a_model_that_says_something_else_is_noticed(network: tuple[Monitor, Bundle]) -> None:
-    monitor, bundle = network
+    bundle = network[1]
     assert bundle.check().changed == 0
     shifted = replace(bundle, golden=replace(bundle.golden, scores=bundle.golden.scores + 1))
     assert not shifted.check().identical

@@ -88,7 +88,8 @@ def test_batch_norms_are_measured_anew(young: list[Recording], later: list[Recor
     assert model.facts_["calibration_cycles"] == 40  # half of what is left after the fifth
     assert found.after.false_alarms <= found.before.false_alarms
     scores, parts = after._assess(monitor.strategy_.normaliser_.transform(monitor.healthy_))
-    assert np.isfinite(scores).all() and np.isfinite(parts).all()
+    assert np.isfinite(scores).all()
+    assert np.isfinite(parts).all()
 
 
 def test_what_does_not_fit_is_refused(

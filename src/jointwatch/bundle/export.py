@@ -9,10 +9,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from jointwatch.bundle._int8 import in_eight_bits
 from jointwatch.bundle._to_onnx import to_onnx
 from jointwatch.bundle.archive import Archive, read_archive, write_archive
-from jointwatch.bundle.golden import Golden, Parity, compare, golden_set, monitor_of
+from jointwatch.bundle.golden import Golden, Parity, compare, disturbed, golden_set, monitor_of
 from jointwatch.bundle.store import from_files, to_files
 from jointwatch.core import Recording
 from jointwatch.core.errors import ModelFileError, UsageError
@@ -153,9 +155,14 @@ def _make_small(deployed: Any) -> None:
     detector = None if monitor is None else monitor.strategy_.detector_
     if monitor is None or not isinstance(detector, NetworkGraph):
         raise UsageError("int8 is for monitors around a network, such as cnn or cnn_lstm_auto_encoder")
-    seen = detector.inputs(monitor.strategy_.normaliser_.transform(monitor.healthy_))
+    # what is odd has to be inside the scale as well, or large anomalies would all look alike
+    seen = [
+        detector.inputs(monitor.strategy_.normaliser_.transform(windows))
+        for windows in (monitor.healthy_, disturbed(monitor.healthy_))
+    ]
+    rows = {name: np.concatenate([each[name] for each in seen]) for name in seen[0]}
     detector.blame_graph = detector.blame_graph or detector.score_graph
-    detector.score_graph = in_eight_bits(detector.score_graph, seen, detector.constants(detector.score_graph))
+    detector.score_graph = in_eight_bits(detector.score_graph, rows, detector.constants(detector.score_graph))
     detector.statistics_graph = None  # they are part of the weights now
 
 

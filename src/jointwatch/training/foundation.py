@@ -30,7 +30,7 @@ _LEAST_SPREAD = 0.05  # of a figure, as share of the typical one: what hardly va
 
 @dataclass(frozen=True)
 class Normal:
-    """Where normal windows of one domain lie: centre and scale of each joint's vector, and its map."""
+    """Where normal windows of the target lie: centre and scale of each joint's vector, and its map."""
 
     centre: Float[Tensor, "joint width"]
     scale: Float[Tensor, "joint width"]
@@ -51,7 +51,8 @@ def ready(
     layout of the rows, stays as it is.
 
     Embeddings are taken relative to the normal windows of their own domain, sources' and target's alike; so labels of a
-    source tell what a fault does to a robot, not what that robot is like.
+    source tell what a fault does to a robot, not what that robot is like. How much normal windows vary is learned from
+    all, see `spread_of`.
 
     Parameters
     ----------
@@ -99,13 +100,16 @@ def ready(
     if use != "distance" and not both:
         raise NotEnoughData(f"the use {use!r}", needed=1, have=0, unit="labelled anomalous windows")
     network = _of_kind(network, "distance" if use == "distance" else "probe")
-    found = _joints(network, data)
-    normal = normal_of(found[torch.from_numpy(own & (label == 0))])
-    _set(network, normal)
+    group = np.where(own, -1, data.domain.numpy())
+    away, centre = _relative(_joints(network, data), group, label == 0)
+    scale, whitening = spread_of(*(away[(label == 0) & np.isfinite(away).all(axis=(1, 2)) & of] for of in (own, ~own)))
+    _set(network, Normal(torch.tensor(centre), torch.tensor(scale), torch.tensor(whitening)))
     if use == "distance":
         return network
-    pooled, rows = _pooled(network, found, data, own, normal)
-    weight, bias = logistic(pooled[rows], label[rows], strength)
+    rows = (label >= 0) & np.isfinite(away).all(axis=(1, 2))
+    with torch.inference_mode():
+        pooled = network.pooled(torch.tensor(away[rows] / scale, dtype=torch.float32)).numpy()
+    weight, bias = logistic(pooled, label[rows], strength)
     head = network.head
     assert isinstance(head, nn.Linear)
     with torch.no_grad():
@@ -137,15 +141,22 @@ def _of_kind(network: PatchTransformer, kind: Head) -> PatchTransformer:
     return fresh.eval()
 
 
-def normal_of(found: Float[Tensor, "row joint width"]) -> Normal:
-    """Baseline of the joints' vectors in normal windows."""
-    centre = found.mean(dim=0)
-    spread = (found - centre).square().mean(dim=0).sqrt()
-    typical = float(spread[spread > 0].median()) if bool((spread > 0).any()) else 1.0
-    scale = torch.maximum(spread, torch.tensor(_LEAST_SPREAD * typical))
-    relative = ((found - centre) / scale).double().numpy()
-    maps = [torch.from_numpy(whitening_of(relative[:, row])).float() for row in range(found.shape[1])]
-    return Normal(centre, scale, torch.stack(maps))
+def spread_of(
+    own: Float[np.ndarray, "row joint width"], lent: Float[np.ndarray, "lent joint width"]
+) -> tuple[Float[np.ndarray, "joint width"], Float[np.ndarray, "joint width width"]]:
+    """Scale of each figure about its centre, and the map of each joint to unit covariance.
+
+    A robot has few normal windows when it is new, fewer than figures; what others of its kind vary by is then the better
+    guess. So rows of sources count too, all together as much as `width` rows of the target at most.
+    """
+    width = own.shape[2]
+    weight = np.sqrt(min(1.0, width / len(lent))) if len(lent) else 0.0
+    away = np.concatenate([own, weight * lent]) * np.sqrt((len(own) + len(lent)) / (len(own) + weight**2 * len(lent)))
+    spread = np.sqrt(np.square(away).mean(axis=0))
+    typical = float(np.median(spread[spread > 0])) if (spread > 0).any() else 1.0
+    scale = np.maximum(spread, _LEAST_SPREAD * typical)
+    maps = np.stack([whitening_of(away[:, joint] / scale[joint]) for joint in range(away.shape[1])])
+    return scale.astype(np.float32), maps.astype(np.float32)
 
 
 def whitening_of(rows: Float[np.ndarray, "row figure"]) -> Float[np.ndarray, "figure figure"]:
@@ -195,33 +206,25 @@ def _set(network: PatchTransformer, normal: Normal) -> None:
     network.whitening.copy_(normal.whitening)
 
 
-def _pooled(
-    network: PatchTransformer, found: Tensor, data: Batch, own: np.ndarray, normal: Normal
-) -> tuple[np.ndarray, Bool[np.ndarray, " row"]]:
-    """(row, figure) what the probe sees, each row relative to its domain's normal ones; and which rows have a label and
-    such a domain.
+def _relative(
+    found: Float[Tensor, "row joint width"], group: np.ndarray, healthy: Bool[np.ndarray, " row"]
+) -> tuple[Float[np.ndarray, "row joint width"], Float[np.ndarray, "joint width"]]:
+    """Vectors minus the mean of their group's normal ones, NaN in groups without two, and that mean of group -1.
 
-    A normal row is compared with those of other parts of the data only (blocks in their order, so that sessions stay
+    A normal row is compared with those of other parts of the group only (blocks in their order, so that sessions stay
     together): compared with itself it would be nearer than any new one.
     """
-    label, domain = data.label.numpy(), data.domain.numpy()
-    pooled, rows = np.zeros((len(data), network.width + 2)), np.zeros(len(data), bool)
-
-    def seen(which: np.ndarray, of: Normal) -> None:
-        _set(network, of)
-        pooled[which] = network.pooled(network.relative(found[torch.from_numpy(which)])).numpy()
-
-    for mine in [own, *(~own & (domain == number) for number in np.unique(domain[~own]))]:
-        healthy = np.flatnonzero(mine & (label == 0))
-        if len(healthy) < 2:
+    vectors = found.double().numpy()
+    away = np.full(vectors.shape, np.nan)
+    for number in np.unique(group):
+        mine = np.flatnonzero(group == number)
+        normal = mine[healthy[mine]]
+        if len(normal) < 2:
             continue
-        seen(np.flatnonzero(mine), normal if mine is own else normal_of(found[torch.from_numpy(healthy)]))
-        for block in np.array_split(np.arange(len(healthy)), min(_BLOCKS, len(healthy))):
-            others = np.delete(healthy, block)
-            seen(healthy[block], normal_of(found[torch.from_numpy(others)]))
-        rows |= mine & (label >= 0)
-    _set(network, normal)
-    return pooled, rows
+        away[mine] = vectors[mine] - vectors[normal].mean(axis=0)
+        for block in np.array_split(np.arange(len(normal)), min(_BLOCKS, len(normal))):
+            away[normal[block]] = vectors[normal[block]] - vectors[np.delete(normal, block)].mean(axis=0)
+    return away, vectors[(group == -1) & healthy].mean(axis=0).astype(np.float32)
 
 
 def _fine_tuned(network: PatchTransformer, data: Batch, options: Options, batch_size: int) -> PatchTransformer:
