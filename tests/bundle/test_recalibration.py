@@ -72,6 +72,15 @@ def test_figures_come_from_cycles_that_set_nothing(bundle: Bundle, later: list[R
     assert len(np.unique(model.healthy_.index.cycle)) == 80
 
 
+def test_known_faults_set_no_threshold(
+    bundle: Bundle, later: list[Recording], arm_recording: Make, tmp_path: Path
+) -> None:
+    faulty = arm_recording(seed=300, cycles=20, session="bad", noise_a=0.04, faulty=tuple(range(5, 15)))
+    with_faults, without = recalibrate(bundle, [*later, faulty], tmp_path), recalibrate(bundle, later, tmp_path)
+    assert (with_faults.left_out, without.left_out) == (10, 0)
+    assert with_faults.after.threshold < 1.5 * without.after.threshold
+
+
 def test_batch_norms_are_measured_anew(young: list[Recording], later: list[Recording], tmp_path: Path) -> None:
     plan = WindowPlan.suited_to(young, length=32)
     network = Cnn(epochs=4, filters=(6, 8), kernels=(5, 3), random_state=0)

@@ -49,7 +49,7 @@ def test_the_same_weights_for_any_joints_and_rate(
     network = PatchTransformer.of(encoder, channels, 1 / rate_hz).eval()
     with torch.inference_mode():
         found = network.embed_joints(values(2, len(channels), samples))
-    assert found.shape == (2, joints, 16)
+    assert found.shape == (2, joints, 64)
     assert torch.isfinite(found).all()
     for name, weight in encoder.state_dict().items():
         assert torch.equal(network.encoder.state_dict()[name], weight)
@@ -134,6 +134,21 @@ def test_layouts() -> None:
     assert [layout.sources[cell] for cell in layout.cells] == list(range(len(keys)))
 
 
+def test_depths_are_states_on_the_way(encoder: PatchEncoder) -> None:
+    channels, x = arm(3, "position", "torque"), values(4, 6, 60)
+
+    def vectors(*depths: int) -> torch.Tensor:
+        return PatchTransformer.of(encoder, channels, 0.01, depths=depths).eval().embed_joints(x)
+
+    assert torch.equal(vectors(-1), vectors(2))
+    assert torch.equal(torch.cat([vectors(0), vectors(1)], dim=2), vectors(0, 1))
+    other = x.clone()
+    other[:, :2] += 1.0  # of joint 1
+    tokens, late = (PatchTransformer.of(encoder, channels, 0.01, depths=[depth]).eval() for depth in (0, -1))
+    assert torch.equal(tokens.embed_joints(other)[:, 1:], tokens.embed_joints(x)[:, 1:])  # each joint by itself
+    assert not torch.allclose(late.embed_joints(other)[:, 1:], late.embed_joints(x)[:, 1:], atol=1e-4)
+
+
 def test_the_sizes_are_what_is_said() -> None:
     sizes = {name: sum(p.numel() for p in PatchEncoder(**SIZES[name]).parameters()) for name in SIZES}
     assert 0.5e6 < sizes["small"] < 1e6
@@ -161,6 +176,8 @@ def test_wrong_arguments_are_told() -> None:
         PatchTransformer(1, joints=[1], slots=["wind"])
     with pytest.raises(UsageError, match="one joint and slot"):
         PatchTransformer(2, joints=[1], slots=["effort"])
+    with pytest.raises(UsageError, match="from -1 to the 4 layers"):
+        PatchTransformer(1, depths=[5])
     with pytest.raises(UsageError, match="positive"):
         PatchTransformer(1, step_s=0.0)
     with pytest.raises(UsageError, match="distance with two classes"):

@@ -196,12 +196,13 @@ def test_a_robot_is_told_in_another_way() -> None:
     """Signs, sizes, quantities and joints vary; what a joint's channels have to do with each other does not."""
     group = Telemetry.of_windows(toy(count=60), 20, 64)
     kept = {"drop_quantity": 0.0, "drop_joints": 0.0, "second_effort": 0.0, "drop_numbers": 0.0}
-    told = masked(group, MaskPolicy(scale=0.0, crop=False, **kept), np.random.default_rng(0))
+    told = masked(group, MaskPolicy(scale=0.0, vary=0.7, **kept), np.random.default_rng(1))
+    assert told.values.shape == group.values.shape  # a step that is not cropped
     factor = (told.values / group.values).nanmedian(dim=2).values.round()
     assert set(factor.unique().tolist()) == {-1.0, 1.0}
     assert (factor[:, 0] == factor[:, 2]).all()  # one joint, one sign
     assert not (factor[:, 0] == factor[:, 3]).all()
-    crops = [masked(group, MaskPolicy(**kept), np.random.default_rng(seed)) for seed in range(20)]
+    crops = [masked(group, MaskPolicy(vary=1.0, **kept), np.random.default_rng(seed)) for seed in range(20)]
     assert {crop.values.shape[2] for crop in crops} == {40, 60, 80}
     assert all(crop.hidden.shape[2] * 20 == crop.values.shape[2] for crop in crops)
     second = masked(group, MaskPolicy(**{**kept, "second_effort": 1.0}), np.random.default_rng(0))

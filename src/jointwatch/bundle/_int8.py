@@ -54,11 +54,13 @@ def in_eight_bits(graph: OnnxGraph, inputs: Mapping[str, np.ndarray], constants:
         whole, ready, small = (str(Path(folder) / f"{name}.onnx") for name in ("whole", "ready", "small"))
         onnx.save(model, whole)
         quant_pre_process(whole, ready, skip_symbolic_shape=True)
+        # what runs step by step scales its inputs as they come; it has no other form in eight bits
+        quantization.quantize_dynamic(ready, whole, op_types_to_quantize=["LSTM"])
         settings: dict[str, Any] = {
             "quant_format": quantization.QuantFormat.QDQ,
             "per_channel": True,
             "activation_type": quantization.QuantType.QUInt8,
             "weight_type": quantization.QuantType.QInt8,
         }
-        quantization.quantize_static(ready, small, Samples(), **settings)
+        quantization.quantize_static(whole, small, Samples(), **settings)
         return OnnxGraph(Path(small).read_bytes())

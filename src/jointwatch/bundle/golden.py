@@ -19,7 +19,7 @@ __all__ = ["TOLERANCE", "Golden", "Parity", "compare", "disturbed", "golden_set"
 TOLERANCE = 1e-5
 """Largest relative difference of a score at which two computers are said to agree."""
 
-_WINDOWS = 120  # healthy ones, of which disturbed copies are made
+_WINDOWS = 70  # healthy ones, of which disturbed copies are made
 _BUMPS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 4.0)  # heights of the disturbances in standard deviations of the channel
 
 
@@ -76,7 +76,9 @@ def golden_set(model: Any, recordings: Sequence[Recording] = ()) -> Golden:
     elif (monitor := monitor_of(model)) is not None:
         # none is left as it was: they set the threshold, and what ties with itself is decided by the last bit
         healthy = monitor.healthy_
-        inputs = disturbed(healthy[np.linspace(0, len(healthy) - 1, _WINDOWS).astype(int)])
+        some = healthy[np.linspace(0, len(healthy) - 1, _WINDOWS).astype(int)]
+        names = np.char.add(np.char.add(some.index.cycle, "/"), np.arange(_WINDOWS).astype(np.str_))
+        inputs = disturbed(replace(some, index=replace(some.index, cycle=names)))
     else:
         raise UsageError(f"{type(model).__name__} keeps no recordings to check an export with; give some (--golden)")
     return Golden(inputs, *_answers(model, inputs))

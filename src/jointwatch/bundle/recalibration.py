@@ -24,7 +24,7 @@ from jointwatch.core import Recording, Windows
 from jointwatch.core.errors import ModelFileError, NotEnoughData, UsageError
 from jointwatch.detectors._network_graph import NetworkGraph
 from jointwatch.diagnosis.anomaly import AnomalyDetector
-from jointwatch.windows.trusted import as_healthy
+from jointwatch.windows.trusted import as_healthy, suspected
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -67,12 +67,16 @@ class Recalibration:
     Parameters
     ----------
     path : its file. number : counted from 1. before, after : figures on the same cycles.
+    left_out : cycles that are labelled, or suspected, as faulty. odd : healthy cycles that stand apart, which may have
+        raised the threshold, with the reason.
     """
 
     path: Path
     number: int
     before: Figures
     after: Figures
+    left_out: int
+    odd: tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,14 +107,17 @@ def recalibrate(
 
     Parameters
     ----------
-    bundle : of a monitor or an anomaly detector. recordings : recent ones of its robots, taken as healthy.
+    bundle : of a monitor or an anomaly detector.
+    recordings : recent ones of its robots; cycles without a label are taken as healthy.
     key : signs the file.
 
     Errors: `UsageError` for a bundle without a threshold, a robot that it is not ready for, or `batch_norm` where there
     is none that can be adjusted; `NotEnoughData` with too few cycles.
     """
     monitor = _monitor(bundle)
-    windows = as_healthy(monitor.plan.cut(recordings))
+    cut = monitor.plan.cut(recordings)
+    bad = (cut.index.label == "anomalous") | suspected(cut)
+    windows = as_healthy(cut[~bad])
     names = list(dict.fromkeys(windows.index.cycle.tolist()))
     place = np.array([names.index(name) for name in windows.index.cycle.tolist()], dtype=int)
     judged = place % _JUDGED == _JUDGED - 1
@@ -138,11 +145,13 @@ def recalibrate(
         "number": number,
         "batch_norm": batch_norm,
         "cycles": len(names),
+        "left_out": len(np.unique(cut.index.cycle[bad])),
         "before": asdict(figures[0]),
         "after": asdict(figures[1]),
     }
     path = write_archive(folder / f"{stem}.{number}{SUFFIX}", to_files(state), kind=_KIND, facts=facts, key=key)
-    return Recalibration(path, number, *figures)
+    odd = tuple(f"{cycle.cycle}: {cycle.reason}" for cycle in after.guard_.odd)
+    return Recalibration(path, number, *figures, facts["left_out"], odd)
 
 
 def recalibrated(bundle: Bundle, path: str | Path, *, public_key: Ed25519PublicKey | None = None) -> Bundle:

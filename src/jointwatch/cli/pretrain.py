@@ -22,6 +22,9 @@ def pretrain(
     steps: Annotated[int | None, typer.Option(help="Steps of an epoch; default: every window once.")] = None,
     batch_size: Annotated[int, typer.Option(help="Windows of a step.")] = 64,
     learning_rate: Annotated[float, typer.Option(help="Of AdamW; it rises, then falls in half a cosine wave.")] = 1e-3,
+    vary: Annotated[
+        float, typer.Option(help="Share of windows told as another robot might: joints turn the other way, sizes vary.")
+    ] = 0.5,
     seed: Annotated[int, typer.Option(help="Of weights, masks, batches and what is held out.")] = 0,
     hold_out: Annotated[
         str, typer.Option(help="Brands or models, comma-separated, that are kept apart and only judged at the end.")
@@ -48,6 +51,7 @@ def pretrain(
     from jointwatch.training.pretraining import pretrain as train
     from jointwatch.training.progress import progress_bar
     from jointwatch.training.session import Progress, Session, session
+    from jointwatch.training.telemetry import MaskPolicy
 
     if size not in SIZES:
         raise UsageError(f"sizes are {', '.join(SIZES)}, got {size!r}")
@@ -61,6 +65,7 @@ def pretrain(
         seed=seed,
         device=device,
     )
+    policy = MaskPolicy(vary=vary)
     corpus = Corpus(_names(cuts), hold_out=_names(hold_out), most=most, hours=hours, seed=seed)
     writable_folder(out)
     with progress("reading") as step:
@@ -83,7 +88,12 @@ def pretrain(
 
         with session(Session(progress=told, checkpoints=out / "checkpoints")):
             found = train(
-                parts, cast(Literal["small", "paper"], size), options=options, batch_size=batch_size, steps=steps
+                parts,
+                cast(Literal["small", "paper"], size),
+                options=options,
+                batch_size=batch_size,
+                steps=steps,
+                policy=policy,
             )
     seconds = clock.mark(now=True)
     settings = {
@@ -92,6 +102,7 @@ def pretrain(
         "steps": steps,
         "batch_size": batch_size,
         "learning_rate": learning_rate,
+        "vary": vary,
         "seed": seed,
         "hold_out": hold_out,
         "cuts": cuts,

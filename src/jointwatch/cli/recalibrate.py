@@ -15,7 +15,9 @@ __all__ = ["recalibrate"]
 @command
 def recalibrate(
     bundle: Annotated[Path, typer.Argument(help="The bundle, a .jointwatch file.")],
-    path: Annotated[Path, typer.Argument(help="Recent recordings of its robots, taken as healthy: a file or folder.")],
+    path: Annotated[
+        Path, typer.Argument(help="Recent recordings of its robots; cycles without a label are taken as healthy.")
+    ],
     out: Annotated[Path, typer.Option(help="Folder for BUNDLE.NUMBER.recalibration.")],
     batch_norm: Annotated[
         bool, typer.Option("--batch-norm", help="Measure the statistics of the network's batch norms anew, too.")
@@ -37,5 +39,9 @@ def recalibrate(
         found = write_recalibration(opened, recordings, out, batch_norm=batch_norm, key=key)
     console.print(f"before: {found.before}", markup=False, highlight=False, soft_wrap=True)
     console.print(f"after:  {found.after}", markup=False, highlight=False, soft_wrap=True)
+    if found.left_out:
+        console.print(f"{found.left_out} cycles with a fault, known or suspected, were left out", highlight=False)
+    for line in found.odd:
+        console.print(f"odd healthy cycle {line}; still in the threshold", markup=False, highlight=False)
     written(found.path)
     console.print(f"use it: jointwatch score ... --recalibration {found.path}", markup=False, soft_wrap=True)

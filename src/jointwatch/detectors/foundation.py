@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal, Self
 
@@ -34,6 +35,7 @@ class Foundation(Cnn):
     weights : what `jointwatch pretrain` wrote, file or folder; None = the weights that come with the package. They are
         copied into the fitted detector: the file is not needed to load it.
     strength : inverse of the probe's regularisation.
+    depths : of the states that are looked at: 0 = patches of the signal as tokens, -1 = the encoder's last states.
     epochs, learning_rate, batch_size, weight_decay : of training the network further.
     strength_sigma, clip_sigma, bfloat16, device, random_state : see `Cnn`.
 
@@ -59,6 +61,7 @@ class Foundation(Cnn):
         use: Use = "auto",
         weights: str | None = None,
         strength: float = 0.1,
+        depths: Sequence[int] = (0, -1),
         epochs: int = 10,
         learning_rate: float = 1e-3,
         batch_size: int = 64,
@@ -84,13 +87,15 @@ class Foundation(Cnn):
         self.use = use
         self.weights = weights
         self.strength = strength
+        self.depths = depths
 
     def _fit(self, windows: Windows) -> None:
         healthy = windows.normal()
         self.anomalies_ = self._mode(windows)
         self.mean_, self.scale_ = channel_moments(healthy)
         encoder, _ = load_pretrained(self.weights)
-        bound = PatchTransformer.of(encoder, windows.channels, float(np.median(time_step_s(windows))))
+        step_s = float(np.median(time_step_s(windows)))
+        bound = PatchTransformer.of(encoder, windows.channels, step_s, depths=self.depths)
         self.network_: Network = ready(
             bound,
             self._batch(windows),

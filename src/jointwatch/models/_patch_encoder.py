@@ -97,9 +97,21 @@ class PatchEncoder(nn.Module):
         ----------
         grid : standardised values. step_s : seconds from sample to sample. joint : numbers from 1, 0 = not told.
         """
+        return self.depths(grid, there, step_s, joint)[-1]
+
+    def depths(
+        self,
+        grid: Float[Tensor, "batch joint slot time"],
+        there: Bool[Tensor, "batch joint slot"],
+        step_s: Float[Tensor, " batch"],
+        joint: Int[Tensor, "batch joint"],
+    ) -> list[Float[Tensor, "batch joint patch width"]]:
+        """The tokens, then the states after each block, the last one normalised; see `forward`. What is near the
+        signal is early, what the network makes of it late."""
         patches, step_s = patches_of(grid, step_s, self.patch, self.max_patches)
         seen = there.unsqueeze(2).expand(-1, -1, patches.shape[2], -1)
-        return self.attend(self.tokens(patches, seen) + self.codes(step_s, joint, patches.shape[2]), there.any(dim=2))
+        tokens = self.tokens(patches, seen) + self.codes(step_s, joint, patches.shape[2])
+        return self._through(tokens, there.any(dim=2))
 
     def tokens(
         self, patches: Float[Tensor, "batch joint patch slot sample"], seen: Bool[Tensor, "batch joint patch slot"]
@@ -127,13 +139,16 @@ class PatchEncoder(nn.Module):
         self, tokens: Float[Tensor, "batch joint patch width"], there: Bool[Tensor, "batch joint"]
     ) -> Float[Tensor, "batch joint patch width"]:
         """States of the tokens; joints that are not there are attended to by none."""
+        return self._through(tokens, there)[-1]
+
+    def _through(self, tokens: Tensor, there: Tensor) -> list[Tensor]:
         joints, patches = tokens.shape[1], tokens.shape[2]
         bias = torch.where(there, 0.0, _NOWHERE).repeat_interleave(patches, dim=1)[:, None, None, :]
-        states = tokens.flatten(1, 2)
+        states = [tokens.flatten(1, 2)]
         for block in self.blocks:
-            states = block(states, bias)
-        found: Tensor = self.norm(states).unflatten(1, (joints, patches))
-        return found
+            states.append(block(states[-1], bias))
+        states[-1] = self.norm(states[-1])
+        return [state.unflatten(1, (joints, patches)) for state in states]
 
     def config(self) -> dict[str, Any]:
         """Constructor arguments as JSON values."""

@@ -32,9 +32,9 @@ _LEAST_SPREAD = 0.05  # of a figure, as share of the typical one: what hardly va
 class Normal:
     """Where normal windows of the target lie: centre and scale of each joint's vector, and its map."""
 
-    centre: Float[Tensor, "joint width"]
-    scale: Float[Tensor, "joint width"]
-    whitening: Float[Tensor, "joint width width"]
+    centre: Float[Tensor, "joint figure"]
+    scale: Float[Tensor, "joint figure"]
+    whitening: Float[Tensor, "joint figure figure"]
 
 
 def ready(
@@ -142,15 +142,14 @@ def _of_kind(network: PatchTransformer, kind: Head) -> PatchTransformer:
 
 
 def spread_of(
-    own: Float[np.ndarray, "row joint width"], lent: Float[np.ndarray, "lent joint width"]
-) -> tuple[Float[np.ndarray, "joint width"], Float[np.ndarray, "joint width width"]]:
+    own: Float[np.ndarray, "row joint figure"], lent: Float[np.ndarray, "lent joint figure"]
+) -> tuple[Float[np.ndarray, "joint figure"], Float[np.ndarray, "joint figure figure"]]:
     """Scale of each figure about its centre, and the map of each joint to unit covariance.
 
-    A robot has few normal windows when it is new, fewer than figures; what others of its kind vary by is then the better
-    guess. So rows of sources count too, all together as much as `width` rows of the target at most.
+    A robot has few normal windows when it is new, fewer than figures; what others vary by is then the better guess. So
+    rows of sources count too, all together as much as one row of the target for each figure, at most.
     """
-    width = own.shape[2]
-    weight = np.sqrt(min(1.0, width / len(lent))) if len(lent) else 0.0
+    weight = np.sqrt(min(1.0, own.shape[2] / len(lent))) if len(lent) else 0.0
     away = np.concatenate([own, weight * lent]) * np.sqrt((len(own) + len(lent)) / (len(own) + weight**2 * len(lent)))
     spread = np.sqrt(np.square(away).mean(axis=0))
     typical = float(np.median(spread[spread > 0])) if (spread > 0).any() else 1.0
@@ -191,7 +190,7 @@ def logistic(
     return torch.tensor(weight, dtype=torch.float32), float(model.intercept_[0] - weight @ mean)
 
 
-def _joints(network: PatchTransformer, data: Batch) -> Float[Tensor, "row joint width"]:
+def _joints(network: PatchTransformer, data: Batch) -> Float[Tensor, "row joint figure"]:
     found = []
     with torch.no_grad():
         for first in range(0, len(data), _AT_ONCE):
@@ -207,8 +206,8 @@ def _set(network: PatchTransformer, normal: Normal) -> None:
 
 
 def _relative(
-    found: Float[Tensor, "row joint width"], group: np.ndarray, healthy: Bool[np.ndarray, " row"]
-) -> tuple[Float[np.ndarray, "row joint width"], Float[np.ndarray, "joint width"]]:
+    found: Float[Tensor, "row joint figure"], group: np.ndarray, healthy: Bool[np.ndarray, " row"]
+) -> tuple[Float[np.ndarray, "row joint figure"], Float[np.ndarray, "joint figure"]]:
     """Vectors minus the mean of their group's normal ones, NaN in groups without two, and that mean of group -1.
 
     A normal row is compared with those of other parts of the group only (blocks in their order, so that sessions stay

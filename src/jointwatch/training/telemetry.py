@@ -94,9 +94,10 @@ class MaskPolicy:
     drop_numbers : share of the windows in which joints do not tell their number, so that their order is no crutch.
     drop_joints : share of the windows that lose joints, each by a coin, so that arms of other joints are known.
     second_effort : share of the windows whose effort is told as the second one, which few robots have.
-    flip : whether each joint turns the other way by a coin: which way is positive is the maker's choice.
-    scale : standard deviation of the logarithm of a factor of each channel's values.
-    crop : whether a step sees a stretch of its windows, from half to all, anywhere.
+    vary : share of the windows in which each joint turns the other way by a coin, as which way is positive is the
+        maker's choice, and each channel is multiplied by a factor; and share of the steps that see a stretch of their
+        windows only, from half to all, anywhere.
+    scale : standard deviation of the logarithm of that factor.
     """
 
     share: float = 0.15
@@ -107,12 +108,11 @@ class MaskPolicy:
     drop_numbers: float = 0.3
     drop_joints: float = 0.3
     second_effort: float = 0.15
-    flip: bool = True
+    vary: float = 0.5
     scale: float = 0.2
-    crop: bool = True
 
     def __post_init__(self) -> None:
-        drops = (self.drop_quantity, self.drop_numbers, self.drop_joints, self.second_effort)
+        drops = (self.drop_quantity, self.drop_numbers, self.drop_joints, self.second_effort, self.vary)
         shares = (self.share, self.whole_joint + self.one_quantity, *drops)
         if not 0 < self.share < 1 or not all(0 <= value <= 1 for value in shares) or self.span < 1 or self.scale < 0:
             raise UsageError(f"shares are in [0, 1], that of hidden patches inside, spans 1 or more; got {self}")
@@ -120,9 +120,7 @@ class MaskPolicy:
     @classmethod
     def masks_alone(cls) -> Self:
         """Nothing but what is hidden: what a network is judged by."""
-        return cls(
-            drop_quantity=0.0, drop_numbers=0.0, drop_joints=0.0, second_effort=0.0, flip=False, scale=0.0, crop=False
-        )
+        return cls(drop_quantity=0.0, drop_numbers=0.0, drop_joints=0.0, second_effort=0.0, vary=0.0)
 
 
 def draw_hidden(
@@ -214,16 +212,15 @@ class Interleaved:
 
 def masked(rows: Telemetry, policy: MaskPolicy, rng: np.random.Generator) -> Telemetry:
     """The rows as another robot might have told them, and patches hidden, as the policy says."""
-    rows = _cropped(rows, rng) if policy.crop else rows
+    rows = _cropped(rows, rng) if rng.random() < policy.vary else rows
     mask, joint = rows.mask.numpy().copy(), rows.joint.numpy().copy()
     row_of, slot = np.divmod(rows.cell.numpy(), len(SLOTS))
     cell = rows.cell.numpy().copy()
     if _EFFORT in slot and _SECOND not in slot and rng.random() < policy.second_effort:  # a layout is that of all rows
         cell[slot == _EFFORT] += _SECOND - _EFFORT
-    factor = np.exp(policy.scale * rng.standard_normal(mask.shape)) if policy.scale else np.ones(mask.shape)
-    if policy.flip:
-        turned = rng.choice([-1.0, 1.0], joint.shape)[:, row_of]
-        factor *= np.where(np.isin(slot, _DIRECTED), turned, 1.0)
+    turned = np.where(np.isin(slot, _DIRECTED), rng.choice([-1.0, 1.0], joint.shape)[:, row_of], 1.0)
+    varied = turned * np.exp(policy.scale * rng.standard_normal(mask.shape))
+    factor = np.where(rng.random((len(rows), 1)) < policy.vary, varied, 1.0)
     for row in range(len(rows)):
         there = np.unique(slot[mask[row]])
         if rng.random() < policy.drop_quantity and len(there) > 1:

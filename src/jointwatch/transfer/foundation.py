@@ -43,6 +43,7 @@ class Foundation(Strategy):
         of a source, else the distance to normal; see `training.foundation.ready`.
     weights : what `jointwatch pretrain` wrote; None = the weights that come with the package.
     strength : inverse of the probe's regularisation.
+    depths : of the states that are looked at: 0 = patches of the signal as tokens, -1 = the encoder's last states.
     epochs, learning_rate, batch_size : of the fine-tuning.
     remembered : windows of the sources that a fitted strategy keeps for `adapt`, at most.
 
@@ -58,6 +59,7 @@ class Foundation(Strategy):
     use: Use = "auto"
     weights: str | None = None
     strength: float = 0.1
+    depths: Sequence[int] = (0, -1)
     epochs: int = 10
     learning_rate: float = 1e-3
     batch_size: int = 64
@@ -128,7 +130,8 @@ class Foundation(Strategy):
         known = None if labelled is None else labelled[labelled.index.label != "uncertain"]
         others = target if known is None else target[~np.isin(target.index.cycle, known.index.cycle)]
         encoder, _ = load_pretrained(self.weights)
-        bound = PatchTransformer.of(encoder, target.channels, float(np.median(time_step_s(target))))
+        step_s = float(np.median(time_step_s(target)))
+        bound = PatchTransformer.of(encoder, target.channels, step_s, depths=self.depths)
 
         def rows(windows: Windows) -> Batch:
             values = (windows.values - detector.mean_[:, None]) / detector.scale_[:, None]
