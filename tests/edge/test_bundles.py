@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,7 +25,7 @@ from jointwatch.windows.feature_maps import FeatureMaps
 from jointwatch.windows.plan import WindowPlan
 
 Make = Callable[..., Recording]
-SCRIPT = Path(__file__).with_name("_score_stored.py")
+There = Callable[..., str]
 RUNNER = CliRunner()
 NETWORKS = {
     "cnn": Cnn(epochs=2, filters=(6, 8), kernels=(5, 3)),
@@ -40,17 +39,17 @@ def here(*words: object, code: int = 0) -> str:
     return " ".join((result.stdout + result.stderr).split())
 
 
-def there(*words: object, code: int = 0) -> str:
+@pytest.fixture(scope="module")
+def there(small_command: Callable[..., subprocess.CompletedProcess[str]]) -> Callable[..., str]:
     """On an installation with numpy and onnxruntime alone."""
-    start = (
-        "import runpy, sys; small = runpy.run_path(sys.argv.pop(1)); small['ABSENT'] -= {'onnxruntime', "
-        "'cryptography'}; sys.meta_path.insert(0, small['Absent']()); from jointwatch.cli import app; app()"
-    )
-    line = [sys.executable, "-W", "error", "-c", start, str(SCRIPT), *map(str, words)]
-    done = subprocess.run(line, capture_output=True, text=True, check=False)
-    assert done.returncode == code, done.stderr
-    assert "Traceback" not in done.stderr
-    return " ".join((done.stdout + done.stderr).split())
+
+    def run(*words: object, code: int = 0) -> str:
+        done = small_command(*words, there="onnxruntime cryptography")
+        assert done.returncode == code, done.stderr
+        assert "Traceback" not in done.stderr
+        return " ".join((done.stdout + done.stderr).split())
+
+    return run
 
 
 def table(folder: Path) -> list[dict[str, str]]:
@@ -58,28 +57,13 @@ def table(folder: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def write_csv(recording: Recording, folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    keys = [channel.key for channel in recording.channels]
-    number = np.searchsorted([cycle.start_s for cycle in recording.cycles], recording.time_s, side="right")
-    path = folder / f"{recording.session}.csv"
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["t", "cycle", *keys])
-        writer.writerows(zip(recording.time_s.tolist(), number.tolist(), *recording.values.tolist(), strict=True))
-    robot = recording.robot
-    names = {
-        "robot": {"brand": robot.brand, "model": robot.model, "unit": robot.unit},
-        "time": {"column": "t"},
-        "cycle": "cycle",
-        "session": recording.session,
-        "columns": {key: key for key in keys},
-    }
-    path.with_name(path.name + ".map.yaml").write_text(json.dumps(names))
-
-
 @pytest.fixture(scope="module")
-def place(arm_recording: Make, axis_session: Make, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def place(
+    arm_recording: Make,
+    axis_session: Make,
+    write_csv: Callable[[Recording, Path], None],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
     """Models, and recordings as text."""
     place = tmp_path_factory.mktemp("plant")
     healthy = [arm_recording(seed=s, cycles=10, session=f"s{s}") for s in range(4)]
@@ -102,7 +86,7 @@ def place(arm_recording: Make, axis_session: Make, tmp_path_factory: pytest.Temp
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_networks_decide_there_as_here(name: str, place: Path, tmp_path: Path) -> None:
+def test_networks_decide_there_as_here(name: str, there: There, place: Path, tmp_path: Path) -> None:
     bundle = tmp_path / "arm.jointwatch"
     said = here("export", place / "models" / name, "--out", bundle)
     assert "0 decisions differ" in said
@@ -119,7 +103,7 @@ def test_networks_decide_there_as_here(name: str, place: Path, tmp_path: Path) -
     assert [a["joint"] for a in alarms[0]] == [a["joint"] for a in alarms[1]]
 
 
-def test_a_classifier_needs_recordings_to_be_compared_on(place: Path, tmp_path: Path) -> None:
+def test_a_classifier_needs_recordings_to_be_compared_on(there: There, place: Path, tmp_path: Path) -> None:
     bundle = tmp_path / "axis.jointwatch"
     assert "--golden" in here("export", place / "models" / "axis", "--out", bundle, code=2)
     here("export", place / "models" / "axis", "--out", bundle, "--golden", place / "axis")
@@ -128,7 +112,7 @@ def test_a_classifier_needs_recordings_to_be_compared_on(place: Path, tmp_path: 
     assert {"condition", "probability normal", "probability faulty"} <= table(tmp_path / "out")[0].keys()
 
 
-def test_signed_recalibrated_and_back(place: Path, tmp_path: Path) -> None:
+def test_signed_recalibrated_and_back(there: There, place: Path, tmp_path: Path) -> None:
     here("keys", "--out", tmp_path / "keys")
     private, public = tmp_path / "keys" / "private.pem", tmp_path / "keys" / "public.pem"
     bundle = tmp_path / "arm.jointwatch"
@@ -148,7 +132,7 @@ def test_signed_recalibrated_and_back(place: Path, tmp_path: Path) -> None:
     assert "not signed" in there(*words, "--public-key", public, code=6)
 
 
-def test_damaged_and_foreign_files_are_refused_in_one_line(place: Path, tmp_path: Path) -> None:
+def test_damaged_and_foreign_files_are_refused_in_one_line(there: There, place: Path, tmp_path: Path) -> None:
     damaged = tmp_path / "damaged.jointwatch"
     here("export", place / "models" / "cnn", "--out", damaged)
     raw = bytearray(damaged.read_bytes())

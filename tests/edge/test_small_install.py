@@ -22,6 +22,7 @@ from jointwatch.diagnosis.transmission_error import TransmissionErrorGrader
 from jointwatch.recordings import read
 
 Make = Callable[..., Recording]
+Command = Callable[..., subprocess.CompletedProcess[str]]
 SCRIPT = Path(__file__).with_name("_score_stored.py")
 DERIVED = "current/J,velocity.derived/J,current.derived/J:innovation"
 MONITORS: dict[str, dict[str, Any]] = {
@@ -45,29 +46,6 @@ MODELS = [
 ]
 
 
-def write(recording: Recording, folder: Path) -> None:
-    """A recording as a plant exports it: a table, with a column map beside it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    keys = [channel.key for channel in recording.channels]
-    start = [cycle.start_s for cycle in recording.cycles]
-    number = np.searchsorted(start, recording.time_s, side="right")
-    path = folder / f"{recording.session}.csv"
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["t", "cycle", *keys])
-        writer.writerows(zip(recording.time_s.tolist(), number.tolist(), *recording.values.tolist(), strict=True))
-    ratio = recording.robot.joints[0].gear_ratio
-    robot = {"brand": recording.robot.brand, "model": recording.robot.model, "unit": recording.robot.unit}
-    column_map = {
-        "robot": robot | ({"gear_ratio": ratio} if ratio else {}),
-        "time": {"column": "t"},
-        "cycle": "cycle",
-        "session": recording.session,
-        "columns": {key: key for key in keys},
-    }
-    path.with_name(path.name + ".map.yaml").write_text(json.dumps(column_map))
-
-
 def score(folder: Path, *options: str) -> dict[str, Any]:
     out = folder / f"scores{len(options)}.json"
     done = subprocess.run(
@@ -79,13 +57,17 @@ def score(folder: Path, *options: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def folder(
-    arm_recording: Make, axis_session: Make, drive_session: Make, tmp_path_factory: pytest.TempPathFactory
+    arm_recording: Make,
+    axis_session: Make,
+    drive_session: Make,
+    write_csv: Callable[[Recording, Path], None],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
     folder = tmp_path_factory.mktemp("edge")
     models, tables = folder / "models", folder / "recordings"
     for s in range(5):
-        write(arm_recording(seed=s, cycles=10, session=f"s{s}"), tables / "arm" / "healthy")
-    write(arm_recording(seed=77, cycles=10, session="new", faulty=(2, 3, 7)), tables / "arm" / "asked")
+        write_csv(arm_recording(seed=s, cycles=10, session=f"s{s}"), tables / "arm" / "healthy")
+    write_csv(arm_recording(seed=77, cycles=10, session="new", faulty=(2, 3, 7)), tables / "arm" / "asked")
     healthy = list(read(tables / "arm" / "healthy"))
     for name, options in MONITORS.items():
         save(Monitor.suited_to(healthy, false_alarm_rate=0.1, **options).fit(healthy), models / f"arm-{name}")
@@ -98,7 +80,7 @@ def folder(
         model = AxisFaultClassifier(views=views).fit(units[:12]).adapt([r for r in units[12:] if r.session == "a"])
         save(model, models / f"axis-{name}")
     for session in units[13:]:
-        write(session, tables / "axis" / "asked")
+        write_csv(session, tables / "axis" / "asked")
 
     drives = [
         drive_session(f"drive-{u}", name, level)
@@ -108,7 +90,7 @@ def folder(
     youth = [r for r in drives[77:] if r.session in "ab"]
     save(TransmissionErrorGrader().fit(drives[:77]).adapt(youth), models / "drive-profile")
     for session in drives[79:]:
-        write(session, tables / "drive" / "asked")
+        write_csv(session, tables / "drive" / "asked")
     return folder
 
 
@@ -138,21 +120,9 @@ def test_models_see_what_is_wrong(both: tuple[dict[str, Any], dict[str, Any]]) -
     assert len(set(small["drive profile"]["level"])) > 3
 
 
-def command(*words: object) -> subprocess.CompletedProcess[str]:
-    """The command line on a small installation."""
-    start = (
-        "import runpy, sys; small = runpy.run_path(sys.argv.pop(1)); sys.meta_path.insert(0, small['Absent']()); "
-        "from jointwatch.cli import app; app()"
-    )
-    words_ = [str(word) for word in words]
-    return subprocess.run(
-        [sys.executable, "-W", "error", "-c", start, SCRIPT, *words_], capture_output=True, text=True, check=False
-    )
-
-
-def test_the_command_scores_and_says_what_it_leaves_out(folder: Path, tmp_path: Path) -> None:
+def test_the_command_scores_and_says_what_it_leaves_out(small_command: Command, folder: Path, tmp_path: Path) -> None:
     asked = folder / "recordings" / "arm" / "asked"
-    done = command("score", folder / "models" / "arm-anomaly", asked, "--out", tmp_path)
+    done = small_command("score", folder / "models" / "arm-anomaly", asked, "--out", tmp_path)
     assert done.returncode == 0, done.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["alarms.json", "scores.csv"]
     assert "no report.html" in done.stdout
@@ -172,13 +142,15 @@ def test_the_command_scores_and_says_what_it_leaves_out(folder: Path, tmp_path: 
         (["score", "models/arm-anomaly", "recordings/arm/other/a.h5", "--out", "out"], "io"),
     ],
 )
-def test_other_commands_name_the_extra(words: list[str], extra: str, folder: Path, tmp_path: Path) -> None:
+def test_other_commands_name_the_extra(
+    words: list[str], extra: str, small_command: Command, folder: Path, tmp_path: Path
+) -> None:
     other = folder / "recordings" / "arm" / "other"
     other.mkdir(exist_ok=True)
     (other / "a.parquet").write_bytes(b"PAR1")
     (other / "a.h5").write_bytes(b"\x89HDF\r\n\x1a\n")
     places = [str(tmp_path / w) if w == "out" else str(folder / w) if "/" in w else w for w in words]
-    done = command(*places)
+    done = small_command(*places)
     assert done.returncode == 5, done.stderr
     assert f"jointwatch[{extra}]" in done.stderr
     assert "Traceback" not in done.stderr
