@@ -35,7 +35,7 @@ class PatchEncoder(nn.Module):
     patch's centre in seconds, the sampling rate, and the number of the joint from the base (0 = not told). So windows
     of other joints, lengths and rates are other numbers of tokens and other codes, not other weights. Windows of more
     than `max_patches` patches are averaged over so many neighbouring samples that they fit: 20 s at 1 kHz are then seen
-    at 50 Hz. Who needs what is faster cuts shorter windows.
+    at 62.5 Hz. Who needs what is faster cuts shorter windows.
 
     Pre-norm blocks attend over all tokens of a window, other joints' among them.
 

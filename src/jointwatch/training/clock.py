@@ -40,6 +40,6 @@ class Clock:
         instant = time.monotonic()
         self.seconds, self._since = self.seconds + instant - self._since, instant
         if now or instant - self._written > _EVERY_S:
-            self.file.write_text(json.dumps({"seconds": round(self.seconds, 1)}))
+            self.file.write_text(json.dumps({"seconds": self.seconds}))
             self._written = instant
         return self.seconds
