@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,6 +42,7 @@ from jointwatch.studies._transmission_error_protocol import (
     iterations_needed,
     protocol_problem,
 )
+from jointwatch.studies._transmission_error_rows import noise_part
 from jointwatch.studies._transmission_error_table import NOISE, Cycles, measure, noisy
 from jointwatch.studies.base import Results
 from jointwatch.studies.transmission_error import TransmissionError
@@ -190,6 +192,17 @@ def test_noise_is_judged_in_use_and_in_training(ran: tuple[Any, Path, Results]) 
     _, _, results = ran
     places = {(record["where"], record["noise"]) for record in results.details["noise"]}
     assert places == {(where, size) for where in ("judged cycles", "all cycles") for size in (0.0, SIZE)}
+
+
+def test_noise_is_learned_anew_for_one_seed_however_many_networks(
+    ran: tuple[Any, Path, Results], cycles: Cycles
+) -> None:
+    steps = [json.loads(line) for line in (ran[1] / "steps.jsonl").read_text().splitlines()[1:]]
+    found = {step["key"]: step["value"] for step in steps}
+    drives = {f"{seed}/{fold}": found[f"drives/0/{fold}"] for seed in range(2) for fold in range(DRIVE_FOLDS)}
+    learned = {key.partition("/")[2]: step for key, step in found.items() if key.startswith("noise/")}
+    part = noise_part(cycles, drives, learned, 2, (SIZE,))
+    assert {record["where"] for record in part.details["noise"]} == {"judged cycles", "all cycles"}
 
 
 def test_noise_is_of_the_size_asked_for_the_same_again_and_leaves_the_angle(fleet: Path) -> None:

@@ -101,8 +101,8 @@ class Monitor(BaseEstimator):
         """A monitor for these recordings from catalog names; `settings` go to the `WindowPlan`.
 
         `one_scale` gives all joints of a robot one scale for each quantity, so that a joint that stands still at the
-        target but moved at the source stays quiet. The detector `auto` is `cnn` for strategies that train a network,
-        else `mahalanobis`.
+        target but moved at the source stays quiet. The detector `auto` is the one that the strategy usually goes
+        around: `cnn` for those that train a network, `foundation` for `foundation`, else `mahalanobis`.
         """
         match = re.fullmatch(r"(\d+)/(\d+)", persistence)
         if match is None:
@@ -110,8 +110,7 @@ class Monitor(BaseEstimator):
         plan = WindowPlan.suited_to(recordings, channels=channels, kind=kind, **settings)
         kind_of_strategy = catalog.load("transfer", strategy)
         if detector == "auto":
-            trains = hasattr(kind_of_strategy, "tune") or hasattr(kind_of_strategy, "align")
-            detector = "cnn" if trains else "mahalanobis"
+            detector = kind_of_strategy.usual_detector
         chosen = kind_of_strategy(catalog.load("detectors", detector)())
         chosen.set_params(floor_share=1.0 if one_scale else chosen.floor_share)
         monitor = cls(

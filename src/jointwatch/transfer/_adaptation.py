@@ -119,6 +119,8 @@ class Adaptation(Strategy):
     `NotEnoughData` where the sources have no labelled row.
     """
 
+    usual_detector: ClassVar[str] = "cnn"
+
     detector: Any = None
     clip_sigma: float = 5.0
     floor_share: float = 0.01

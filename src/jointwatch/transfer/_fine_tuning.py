@@ -6,7 +6,7 @@ import copy
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, final
+from typing import Any, ClassVar, Literal, final
 
 import numpy as np
 from torch import nn
@@ -48,6 +48,8 @@ class FineTuning(Strategy):
 
     Errors: `UsageError` for a detector without a network.
     """
+
+    usual_detector: ClassVar[str] = "cnn"
 
     detector: Any = None
     clip_sigma: float = 5.0

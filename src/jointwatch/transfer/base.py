@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from abc import ABC, abstractmethod
 from dataclasses import replace
-from typing import Any, Self, final
+from typing import Any, ClassVar, Self, final
 
 import numpy as np
 
@@ -30,6 +30,9 @@ class Strategy(BaseEstimator, ABC):
     floor_share : least scale of a channel relative to the liveliest joint of the same quantity; 1 gives all joints
         of a robot one scale, so that a joint that stands still stays quiet.
     """
+
+    usual_detector: ClassVar[str] = "mahalanobis"
+    """Catalog name of the detector that it goes around where none is asked for."""
 
     def __init__(self, detector: Any, clip_sigma: float = 5.0, floor_share: float = 0.01) -> None:
         self.detector = detector

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -52,6 +52,8 @@ class Foundation(Strategy):
 
     Source: strategy 6 of docs/transfer.md; see docs/foundation.md.
     """
+
+    usual_detector: ClassVar[str] = "foundation"
 
     detector: Any = None
     clip_sigma: float = 5.0
