@@ -10,6 +10,7 @@ import pytest
 
 from jointwatch.alarms.monitor import Monitor
 from jointwatch.bundle import Bundle, export, open_bundle, recalibrate, recalibrated
+from jointwatch.bundle.recalibration import _parts
 from jointwatch.bundle.signature import load_private_key, load_public_key, make_keys
 from jointwatch.core import Recording
 from jointwatch.core.errors import ModelFileError, NotEnoughData, UsageError
@@ -70,6 +71,45 @@ def test_figures_come_from_cycles_that_set_nothing(bundle: Bundle, later: list[R
     model = recalibrated(bundle, found.path).model
     assert model.facts_["calibration_cycles"] == 100 - found.after.cycles
     assert len(np.unique(model.healthy_.index.cycle)) == 80
+    assert recalibrated(bundle, found.path).check().identical
+    # the next version learns from none of them again
+    with pytest.raises(NotEnoughData):
+        recalibrate(recalibrated(bundle, found.path), later[:2], tmp_path)
+
+
+def test_overlapping_decisions_share_no_sample_with_those_that_judge(arm_recording: Make, tmp_path: Path) -> None:
+    young = [arm_recording(seed=s, cycles=20, session=f"s{s}") for s in range(4)]
+    options = {"kind": "sliding", "rate_hz": 50.0, "length": 100, "step": 50, "decide_s": 2.0}
+    monitor = Monitor.suited_to(young, detector="mahalanobis", false_alarm_rate=0.05, **options).fit(young)
+    windows = monitor.plan.cut([arm_recording(seed=9, cycles=60, session="x")])
+    index = windows.index
+    parts = _parts(windows, True, True)
+    assert all(part.any() for part in parts)
+    for one, two in ((0, 1), (0, 2), (1, 2)):
+        starts, stops = index.start_s[parts[one]], index.stop_s[parts[one]]
+        for start, stop in zip(index.start_s[parts[two]], index.stop_s[parts[two]], strict=True):
+            assert not ((starts < stop - 1e-9) & (stops > start + 1e-9)).any()
+
+
+def test_a_bundle_that_had_too_few_cycles_gets_its_first_threshold(
+    young: list[Recording], later: list[Recording], tmp_path: Path
+) -> None:
+    monitor = Monitor.suited_to(young, detector="mahalanobis", length=32, false_alarm_rate=0.02).fit(young)
+    assert monitor.threshold_ is None
+    bundle = export(monitor, tmp_path / "young.jointwatch")
+    found = recalibrate(bundle, later, tmp_path)
+    assert found.before.threshold is None
+    assert recalibrated(bundle, found.path).model.threshold_ is not None
+
+
+def test_all_robots_of_one_threshold_have_to_be_heard(
+    young: list[Recording], later: list[Recording], arm_recording: Make, tmp_path: Path
+) -> None:
+    others = [arm_recording(seed=s, cycles=10, session=f"o{s}", brand="other", unit="o-1") for s in range(4)]
+    both = [*young, *others]
+    monitor = Monitor.suited_to(both, detector="mahalanobis", length=32, false_alarm_rate=0.05).fit(both)
+    with pytest.raises(UsageError, match="recent recordings of other"):
+        recalibrate(export(monitor, tmp_path / "two.jointwatch"), later, tmp_path)
 
 
 def test_known_faults_set_no_threshold(
@@ -77,7 +117,8 @@ def test_known_faults_set_no_threshold(
 ) -> None:
     faulty = arm_recording(seed=300, cycles=20, session="bad", noise_a=0.04, faulty=tuple(range(5, 15)))
     with_faults, without = recalibrate(bundle, [*later, faulty], tmp_path), recalibrate(bundle, later, tmp_path)
-    assert (with_faults.left_out, without.left_out) == (10, 0)
+    assert "10 cycles with a fault, known or suspected, were left out" in with_faults.notes
+    assert not any("fault" in note for note in without.notes)
     assert with_faults.after.threshold < 1.5 * without.after.threshold
 
 
@@ -108,6 +149,8 @@ def test_what_does_not_fit_is_refused(
         recalibrate(bundle, later, tmp_path, batch_norm=True)
     with pytest.raises(NotEnoughData, match="50"):
         recalibrate(bundle, later[:1], tmp_path)
+    with pytest.raises(NotEnoughData, match="new healthy"):  # all of them were learned from
+        recalibrate(bundle, young, tmp_path)
     foreign = [arm_recording(seed=s, cycles=20, session=f"f{s}", brand="other", unit="x") for s in range(5)]
     with pytest.raises(UsageError, match="other"):
         recalibrate(bundle, foreign, tmp_path)

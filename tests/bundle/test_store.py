@@ -11,6 +11,7 @@ import pytest
 
 from jointwatch.alarms.monitor import Monitor
 from jointwatch.bundle import load, save
+from jointwatch.bundle._files import digest
 from jointwatch.core import Recording, catalog
 from jointwatch.core.errors import ModelFileError, UsageError
 from jointwatch.windows.plan import WindowPlan
@@ -125,3 +126,29 @@ def test_a_function_is_refused(tmp_path: Path) -> None:
     detector.rule_ = lambda recording: "a"
     with pytest.raises(UsageError, match=r"Mahalanobis\.rule_ is a function, .*give a name"):
         save(detector, tmp_path / "m")
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("model",), {}),
+        (("model",), {"$text": ["a" * 100_000] + ["b"] * 10_000, "shape": [10_001]}),
+        (("model", "fitted"), {"_fast": 1}),
+        (("model", "fitted"), {"fit": 1}),
+        (("model", "$estimator"), "os:system"),
+        (("sha256",), {"../secret": "0" * 64}),
+    ],
+)
+def test_strange_content_with_right_digests_is_refused(
+    stored: tuple[Monitor, Path, list[Recording]], place: tuple[str, ...], value: object
+) -> None:
+    _, folder, _ = stored
+    body = json.loads((folder / "model.json").read_text())
+    body.pop("content_sha256")
+    part = body
+    for name in place[:-1]:
+        part = part[name]
+    part[place[-1]] = value
+    (folder / "model.json").write_text(json.dumps({**body, "content_sha256": digest(body)}))
+    with pytest.raises(ModelFileError):
+        load(folder)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -91,6 +93,16 @@ def test_other_inputs_and_foreign_content_are_refused(cnn: tuple[OnnxGraph, Grap
         cnn[0].run(values=np.zeros((1, 2, 2), np.float32))
     with pytest.raises(ModelFileError, match="export the model again"):
         OnnxGraph(b"not a graph").run()
+
+
+def test_a_graph_reads_no_file(
+    cnn: tuple[OnnxGraph, GraphFunction], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it looks for outside itself is handed over, or not there."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "adjustable").write_bytes(bytes(10_000))
+    with pytest.raises(ModelFileError):
+        OnnxGraph(cnn[0].content).run()
 
 
 def test_statistics_are_those_that_training_would_measure() -> None:

@@ -127,9 +127,10 @@ def test_signed_recalibrated_and_back(there: There, place: Path, tmp_path: Path)
         json.loads((tmp_path / when / "alarms.json").read_text())["threshold"] for when in ("before", "after")
     ]
     assert thresholds[0] != thresholds[1]
-    # a version that nobody signed is not used where signatures are asked for
+    # a version that nobody signed is not used where a signature of it is asked for
     words = ("score", bundle, place / "new", "--out", tmp_path / "no", "--recalibration", version)
-    assert "not signed" in there(*words, "--public-key", public, code=6)
+    there(*words, "--public-key", public)
+    assert "not signed" in there(*words, "--recalibration-key", public, code=6)
 
 
 def test_damaged_and_foreign_files_are_refused_in_one_line(there: There, place: Path, tmp_path: Path) -> None:

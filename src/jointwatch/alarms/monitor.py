@@ -17,6 +17,7 @@ from jointwatch.core import Alarm, Index, Recording, Scores, Windows, catalog
 from jointwatch.core.errors import MissingChannel, NotEnoughData, UsageError
 from jointwatch.core.estimator import BaseEstimator, clone
 from jointwatch.transfer.base import Strategy
+from jointwatch.windows.overlap import touching
 from jointwatch.windows.plan import WindowPlan
 from jointwatch.windows.trusted import as_healthy, suspected
 
@@ -147,9 +148,9 @@ class Monitor(BaseEstimator):
 
         Errors: `NotEnoughData` with fewer cycles than a threshold at the stated rate takes.
         """
-        self._require_known(windows)
+        self.require_known(windows)
         copied = copy.copy(self)
-        copied._set_threshold(as_healthy(windows))
+        copied.set_threshold(as_healthy(windows))
         if copied.threshold_ is None:
             raise NotEnoughData(
                 "a threshold at the stated rate",
@@ -212,7 +213,7 @@ class Monitor(BaseEstimator):
 
     def judge(self, windows: Windows) -> Verdict:
         """The same for windows that the plan has cut, in SI units."""
-        self._require_known(windows)
+        self.require_known(windows)
         scores = self.strategy_.detect(windows)
         cycles = scores.by_cycle()
         if self.threshold_ is None:
@@ -303,12 +304,13 @@ class Monitor(BaseEstimator):
                 held[rows] = number == number.max()
             by.add("session" if whole else "cycle")
         self.held_out_by_ = " or ".join(sorted(by, reverse=True))
-        train = windows[~held & ~_touching(index, held)]
+        train = windows[~held & ~touching(index, held)]
         if not (train.index.label != "anomalous").any():
             raise NotEnoughData("learning beside a threshold", needed=1, have=0, unit="healthy windows to learn from")
         return train, as_healthy(windows[held])
 
-    def _require_known(self, windows: Windows) -> None:
+    def require_known(self, windows: Windows) -> None:
+        """Errors: `UsageError` for a domain that the threshold was not set for."""
         unknown = sorted(set(windows.index.domain.tolist()) - set(self.target_))
         if unknown:
             raise UsageError(
@@ -317,7 +319,7 @@ class Monitor(BaseEstimator):
             )
 
     def _calibrate(self, windows: Windows, train: Windows, calibration: Windows) -> None:
-        self._set_threshold(calibration)
+        self.set_threshold(calibration)
         self.known_cycles_ = np.unique(windows.index.cycle)
         self.facts_: dict[str, Any] = {
             **self._threshold_facts(),
@@ -337,7 +339,8 @@ class Monitor(BaseEstimator):
             "odd_excluded": bool(self.exclude_odd and odd),
         }
 
-    def _set_threshold(self, calibration: Windows) -> None:
+    def set_threshold(self, calibration: Windows) -> None:
+        """Set the threshold, in place, by healthy windows that nothing was learned from (SI units)."""
         cycles = self.strategy_.detect(calibration).by_cycle()
         self.guard_: GuardReport = BaselineGuard().check(cycles)
         odd = {cycle.cycle for cycle in self.guard_.odd}
@@ -382,20 +385,3 @@ class Monitor(BaseEstimator):
         k, n = self.persistence
         _, count = np.unique(np.char.add(np.char.add(index.unit, "/"), index.session), return_counts=True)
         return Persistence(k, n, reset_on_session=bool(np.median(count) >= n))
-
-
-def _touching(index: Index, held: np.ndarray) -> np.ndarray:
-    """(window,) True where a window shares samples with a held one: neighbouring decisions overlap by a window."""
-    touching = np.zeros(len(index), bool)
-    names = np.char.add(np.char.add(index.unit, "/"), index.session)
-    for name in np.unique(names):
-        rows = np.flatnonzero(names == name)
-        kept = rows[held[rows]]
-        if len(kept) == 0 or len(kept) == len(rows):
-            continue
-        starts, stops = np.sort(index.start_s[kept]), np.sort(index.stop_s[kept])
-        # held windows that began before this one ends, less those that were over before it began
-        begun = np.searchsorted(starts, index.stop_s[rows] - 1e-9)
-        over = np.searchsorted(stops, index.start_s[rows] + 1e-9)
-        touching[rows] = begun > over
-    return touching

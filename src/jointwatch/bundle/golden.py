@@ -14,7 +14,7 @@ from jointwatch.core import Recording, Windows
 from jointwatch.core.errors import UsageError
 from jointwatch.diagnosis.anomaly import AnomalyDetector
 
-__all__ = ["TOLERANCE", "Golden", "Parity", "compare", "disturbed", "golden_set", "monitor_of"]
+__all__ = ["TOLERANCE", "Golden", "Parity", "answers", "compare", "disturbed", "golden_set", "monitor_of"]
 
 TOLERANCE = 1e-5
 """Largest relative difference of a score at which two computers are said to agree."""
@@ -48,7 +48,7 @@ class Parity:
 
     Parameters
     ----------
-    rows : how many. changed : decisions that differ.
+    rows : how many. changed : decisions that differ, but for rows that tie with a row that set the threshold.
     difference : largest difference of a score, relative to its size, or to the median size where it is smaller.
     """
 
@@ -74,24 +74,30 @@ def golden_set(model: Any, recordings: Sequence[Recording] = ()) -> Golden:
     if recordings:
         inputs: Windows | tuple[Recording, ...] = tuple(recordings)
     elif (monitor := monitor_of(model)) is not None:
-        # none is left as it was: they set the threshold, and what ties with itself is decided by the last bit
-        healthy = monitor.healthy_
+        healthy = monitor.healthy_[1::2] if len(monitor.healthy_) > 1 else monitor.healthy_
         some = healthy[np.linspace(0, len(healthy) - 1, _WINDOWS).astype(int)]
         names = np.char.add(np.char.add(some.index.cycle, "/"), np.arange(_WINDOWS).astype(np.str_))
         inputs = disturbed(replace(some, index=replace(some.index, cycle=names)))
     else:
         raise UsageError(f"{type(model).__name__} keeps no recordings to check an export with; give some (--golden)")
-    return Golden(inputs, *_answers(model, inputs))
+    return Golden(inputs, *answers(model, inputs))
 
 
 def compare(model: Any, golden: Golden) -> Parity:
     """The model's answers of now against those that were kept."""
-    scores, decisions = _answers(model, golden.inputs)
+    scores, decisions = answers(model, golden.inputs)
     if scores.shape != golden.scores.shape:
         raise UsageError(f"the model gives {len(scores)} answers where {len(golden.scores)} were given before")
-    size = np.abs(golden.scores)
-    difference = np.abs(scores - golden.scores) / np.maximum(size, max(float(np.median(size)), 1e-12))
-    return Parity(len(scores), int((decisions != golden.decisions).sum()), float(difference.max()))
+    size = np.maximum(np.abs(golden.scores), max(float(np.median(np.abs(golden.scores))), 1e-12))
+    difference = np.abs(scores - golden.scores) / size
+    changed = decisions != golden.decisions
+    monitor = monitor_of(model)
+    if monitor is not None:
+        # a row that set the threshold ties with itself, and a tie is decided by the last bit
+        known = monitor.calibration_scores_.value
+        tied = (np.abs(known[None, :] - golden.scores[:, None]) <= TOLERANCE * size[:, None]).any(axis=1)
+        changed &= ~(tied & (difference <= TOLERANCE))
+    return Parity(len(scores), int(changed.sum()), float(difference.max()))
 
 
 def monitor_of(model: Any) -> Monitor | None:
@@ -101,7 +107,7 @@ def monitor_of(model: Any) -> Monitor | None:
     return model if isinstance(model, Monitor) else None
 
 
-def _answers(model: Any, inputs: Windows | tuple[Recording, ...]) -> tuple[np.ndarray, np.ndarray]:
+def answers(model: Any, inputs: Windows | tuple[Recording, ...]) -> tuple[np.ndarray, np.ndarray]:
     """(row,) scores and decisions; rows are cycles."""
     monitor = monitor_of(model)
     if monitor is None:
@@ -117,8 +123,9 @@ def disturbed(windows: Windows) -> Windows:
     values = np.array(windows.values, np.float64)
     bump = np.sin(np.linspace(0, np.pi, values.shape[2]))
     for row in range(len(values)):
-        there = np.flatnonzero(windows.presence[row])
-        channel = there[row % len(there)]
-        values[row, channel] += _BUMPS[row % len(_BUMPS)] * spread[channel] * bump
+        moving = np.flatnonzero(windows.presence[row] & (spread > 0))
+        if len(moving):
+            channel, turn = moving[row % len(moving)], row // len(moving)
+            values[row, channel] += _BUMPS[(row + turn) % len(_BUMPS)] * spread[channel] * bump
     index = replace(windows.index, cycle=np.char.add(windows.index.cycle, "/disturbed"))
     return replace(windows, values=values.astype(windows.values.dtype), index=index)

@@ -7,23 +7,26 @@ and after, and the digest of the bundle that it belongs to; going back is to use
 from __future__ import annotations
 
 import copy
+import math
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jointwatch.alarms.conformal import cycles_to_alarm
 from jointwatch.alarms.monitor import Monitor
 from jointwatch.bundle.archive import read_archive, write_archive
 from jointwatch.bundle.export import Bundle
-from jointwatch.bundle.golden import disturbed, monitor_of
+from jointwatch.bundle.golden import answers, disturbed, monitor_of
 from jointwatch.bundle.store import from_files, to_files
 from jointwatch.core import Recording, Windows
 from jointwatch.core.errors import ModelFileError, NotEnoughData, UsageError
 from jointwatch.detectors._network_graph import NetworkGraph
 from jointwatch.diagnosis.anomaly import AnomalyDetector
+from jointwatch.windows.overlap import touching
 from jointwatch.windows.trusted import as_healthy, suspected
 
 if TYPE_CHECKING:
@@ -35,6 +38,7 @@ SUFFIX = ".recalibration"
 _KIND = "recalibration"
 _JUDGED = 5  # every so many-th cycle gives the figures and nothing else
 _LEAST = 10  # such cycles
+_BLOCKS = 50  # of overlapping decisions
 
 
 @dataclass(frozen=True)
@@ -44,19 +48,21 @@ class Figures:
     Parameters
     ----------
     cycles : how many. false_alarms : of them, called anomalous. found : of their disturbed copies.
-    median_score, threshold : of scores; the score of half of the healthy cycles, and where an alarm begins.
+    median_score, threshold : the score that half of the healthy cycles stay below, and where an alarm begins, if there
+        was a limit.
     """
 
     cycles: int
     false_alarms: int
     found: int
     median_score: float
-    threshold: float
+    threshold: float | None
 
     def __str__(self) -> str:
+        limit = "no threshold" if self.threshold is None else f"threshold {self.threshold:.4g}"
         return (
             f"{self.false_alarms} of {self.cycles} healthy cycles called anomalous, {self.found} of as many disturbed "
-            f"copies found, median score {self.median_score:.4g}, threshold {self.threshold:.4g}"
+            f"copies found, median score {self.median_score:.4g}, {limit}"
         )
 
 
@@ -67,21 +73,20 @@ class Recalibration:
     Parameters
     ----------
     path : its file. number : counted from 1. before, after : figures on the same cycles.
-    left_out : cycles that are labelled, or suspected, as faulty. odd : healthy cycles that stand apart, which may have
-        raised the threshold, with the reason.
+    notes : what was left out, and healthy cycles that stand apart, which may have raised the threshold.
     """
 
     path: Path
     number: int
     before: Figures
     after: Figures
-    left_out: int
-    odd: tuple[str, ...]
+    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
 class State:
-    """What replaces parts of a monitor. `statistics` (name -> figures of batch norms) is empty where they stay."""
+    """What replaces parts of a monitor, and what it then says of the golden set. `statistics` (name -> figures of batch
+    norms) is empty where they stay."""
 
     threshold: Any
     scores: Any
@@ -89,7 +94,9 @@ class State:
     healthy: Windows
     known_cycles: np.ndarray
     facts: dict[str, Any]
-    statistics: dict[str, np.ndarray] = field(default_factory=dict)
+    statistics: dict[str, np.ndarray]
+    golden_scores: np.ndarray
+    golden_decisions: np.ndarray
 
 
 def recalibrate(
@@ -103,7 +110,9 @@ def recalibrate(
     """Write the next version into a folder, as BUNDLE.NUMBER.recalibration.
 
     A fifth of the cycles gives the figures before and after, and has no part in anything else. Of the others all set
-    the threshold; with `batch_norm` half of them give the statistics of the network's batch norms first.
+    the threshold; with `batch_norm` half of them give the statistics of the network's batch norms first. Cycles that
+    the model was fitted or recalibrated with before are left out. Batch norms of a network that learned from labelled
+    anomalies saw some of these; healthy cycles alone move its scores, so look at the figures.
 
     Parameters
     ----------
@@ -111,30 +120,39 @@ def recalibrate(
     recordings : recent ones of its robots; cycles without a label are taken as healthy.
     key : signs the file.
 
-    Errors: `UsageError` for a bundle without a threshold, a robot that it is not ready for, or `batch_norm` where there
-    is none that can be adjusted; `NotEnoughData` with too few cycles.
+    Errors: `UsageError` for a bundle of a model that has no threshold, a robot that it is not ready for, one of several
+    that are not heard, or `batch_norm` where there is none that can be adjusted; `NotEnoughData` with too few cycles.
     """
     monitor = _monitor(bundle)
     cut = monitor.plan.cut(recordings)
     bad = (cut.index.label == "anomalous") | suspected(cut)
-    windows = as_healthy(cut[~bad])
-    names = list(dict.fromkeys(windows.index.cycle.tolist()))
-    place = np.array([names.index(name) for name in windows.index.cycle.tolist()], dtype=int)
-    judged = place % _JUDGED == _JUDGED - 1
-    count = len(np.unique(place[judged]))
-    if count < _LEAST:
-        raise NotEnoughData("recalibration", needed=_LEAST * _JUDGED, have=len(names), unit="healthy cycles")
-    rest, parity = ~judged, (place % _JUDGED) % 2 == 0
+    known = ~bad & np.isin(cut.index.cycle, monitor.known_cycles_)
+    windows = as_healthy(cut[~bad & ~known])
+    monitor.require_known(windows)
+    _require_all_targets(monitor, windows)
+    judged, first, rest = _parts(windows, batch_norm, monitor.plan.decide_s is not None)
+    have, share = len(np.unique(windows.index.cycle)), (0.4 if batch_norm else 0.8)
+    needed = max(_LEAST * _JUDGED, math.ceil(cycles_to_alarm(monitor.false_alarm_rate) / share) + _JUDGED)
+    if len(np.unique(windows.index.cycle[judged])) < _LEAST:
+        raise NotEnoughData("recalibration", needed=needed, have=have, unit="new healthy cycles")
     adjusted = copy.copy(monitor)
     statistics: dict[str, np.ndarray] = {}
     if batch_norm:
-        adjusted, statistics = _with_statistics(monitor, windows[rest & parity])
-        rest &= ~parity
-    after = adjusted.recalibrated(windows[rest])
+        adjusted, statistics = _with_statistics(monitor, windows[first])
+    try:
+        after = adjusted.recalibrated(windows[rest])
+    except NotEnoughData as error:
+        raise NotEnoughData(
+            "recalibration", needed=max(needed, have + 1), have=have, unit="new healthy cycles"
+        ) from error
+    learned = set(after.known_cycles_.tolist()) | set(windows.index.cycle[first].tolist())
+    after.known_cycles_ = np.array(sorted(learned), dtype=np.str_)
+    after.facts_ = {**after.facts_, "skipped": dict(cut.skipped), "suspected_left_out": _cycles(cut, bad)}
     shown = windows[judged]
+    golden = answers(_model_around(bundle, after), bundle.golden.inputs)
     state = State(
         after.threshold_, after.calibration_scores_, after.guard_, after.healthy_, after.known_cycles_, after.facts_,
-        statistics,
+        statistics, *golden,
     )  # fmt: skip
     figures = _figures(monitor, shown), _figures(after, shown)
     folder, stem = Path(folder), bundle.archive.path.stem
@@ -144,14 +162,15 @@ def recalibrate(
         "bundle_sha256": bundle.archive.manifest["content_sha256"],
         "number": number,
         "batch_norm": batch_norm,
-        "cycles": len(names),
-        "left_out": len(np.unique(cut.index.cycle[bad])),
+        "cycles": have,
+        "left_out_faulty": _cycles(cut, bad),
+        "left_out_known": _cycles(cut, known),
+        "windows_skipped": dict(cut.skipped),
         "before": asdict(figures[0]),
         "after": asdict(figures[1]),
     }
     path = write_archive(folder / f"{stem}.{number}{SUFFIX}", to_files(state), kind=_KIND, facts=facts, key=key)
-    odd = tuple(f"{cycle.cycle}: {cycle.reason}" for cycle in after.guard_.odd)
-    return Recalibration(path, number, *figures, facts["left_out"], odd)
+    return Recalibration(path, number, *figures, _notes(facts, after))
 
 
 def recalibrated(bundle: Bundle, path: str | Path, *, public_key: Ed25519PublicKey | None = None) -> Bundle:
@@ -180,11 +199,63 @@ def recalibrated(bundle: Bundle, path: str | Path, *, public_key: Ed25519PublicK
     monitor.threshold_, monitor.calibration_scores_, monitor.guard_ = state.threshold, state.scores, state.guard
     monitor.healthy_, monitor.known_cycles_, monitor.facts_ = state.healthy, state.known_cycles, state.facts
     monitor.shortage_ = ""
-    model: Any = monitor
-    if isinstance(bundle.model, AnomalyDetector):
-        model = copy.copy(bundle.model)
-        model.monitor_ = monitor
-    return Bundle(model, bundle.golden, bundle.archive)
+    golden = replace(bundle.golden, scores=state.golden_scores, decisions=state.golden_decisions)
+    return Bundle(_model_around(bundle, monitor), golden, bundle.archive)
+
+
+def _model_around(bundle: Bundle, monitor: Monitor) -> Any:
+    """The bundle's front door to another monitor."""
+    if not isinstance(bundle.model, AnomalyDetector):
+        return monitor
+    model = copy.copy(bundle.model)
+    model.monitor_ = monitor
+    return model
+
+
+def _parts(windows: Windows, batch_norm: bool, overlapping: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(window,) flags: what is judged, what gives statistics, what sets the threshold; no cycle and no sample in two.
+
+    Cycles are dealt in turns of five that are shuffled, so that what repeats in the robot's program falls on no part by
+    itself; decisions that overlap their neighbours are dealt in blocks.
+    """
+    names, place = np.unique(windows.index.cycle, return_inverse=True)
+    first = np.full(len(names), len(windows))
+    np.minimum.at(first, place, np.arange(len(windows)))
+    order = first.argsort().argsort()  # as they ran
+    count = len(names)
+    block = order // max(1, count // _BLOCKS) if overlapping else order
+    drawn = np.random.default_rng(0)
+    turn = np.concatenate([drawn.permutation(_JUDGED) for _ in range(int(block.max(initial=0)) // _JUDGED + 1)])
+    dealt = turn[block][place]
+    judged = dealt == 0
+    statistics = np.isin(dealt, (1, 2)) & batch_norm & ~touching(windows.index, judged)
+    rest = ~judged & ~statistics & ~touching(windows.index, judged) & ~touching(windows.index, statistics)
+    return judged, statistics, rest
+
+
+def _require_all_targets(monitor: Monitor, windows: Windows) -> None:
+    """One threshold holds for all targets together, so that all have to be heard."""
+    missing = sorted(set(monitor.target_) - set(windows.index.domain.tolist()))
+    if missing and len(windows):
+        raise UsageError(
+            f"one threshold holds for {', '.join(monitor.target_)}; give recent recordings of {', '.join(missing)}, too"
+        )
+
+
+def _cycles(windows: Windows, chosen: np.ndarray) -> int:
+    return len(np.unique(windows.index.cycle[chosen]))
+
+
+def _notes(facts: dict[str, Any], after: Monitor) -> tuple[str, ...]:
+    notes = []
+    if facts["left_out_faulty"]:
+        notes.append(f"{facts['left_out_faulty']} cycles with a fault, known or suspected, were left out")
+    if facts["left_out_known"]:
+        notes.append(f"{facts['left_out_known']} cycles that were learned from before were left out")
+    if facts["windows_skipped"]:
+        notes.append("windows left out: " + ", ".join(f"{n} {why}" for why, n in facts["windows_skipped"].items()))
+    fate = "left out of the threshold" if after.exclude_odd else "still in the threshold"
+    return (*notes, *(f"odd healthy cycle {cycle.cycle}: {cycle.reason}; {fate}" for cycle in after.guard_.odd))
 
 
 def _monitor(bundle: Bundle) -> Monitor:
@@ -216,7 +287,7 @@ def _adjusted(monitor: Monitor, graph: NetworkGraph) -> Monitor:
 
 def _figures(monitor: Monitor, windows: Windows) -> Figures:
     verdict, odd = monitor.judge(windows), monitor.judge(disturbed(windows))
-    threshold = float("nan") if monitor.threshold_ is None else float(monitor.threshold_.threshold_)
+    threshold = None if monitor.threshold_ is None else float(monitor.threshold_.threshold_)
     return Figures(
         len(verdict.cycle_scores),
         int(verdict.passed.sum()),

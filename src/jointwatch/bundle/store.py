@@ -25,14 +25,17 @@ from safetensors.numpy import save as save_tensors
 
 import jointwatch
 from jointwatch.bundle._files import digest, replace
+from jointwatch.bundle._manifest import check_names
 from jointwatch.core import Channel
-from jointwatch.core.errors import ModelFileError, UsageError, missing_extra
+from jointwatch.core.errors import JointwatchError, MissingExtra, ModelFileError, UsageError, missing_extra
+from jointwatch.core.estimator import NotFittedError
 from jointwatch.models._onnx_graph import OnnxGraph
 
 __all__ = ["from_files", "load", "save", "to_files"]
 
 SCHEMA = 2
 _JSON, _TENSORS = "model.json", "arrays.safetensors"
+_TEXT_LIMIT = 50_000_000  # characters of one array of text, each as long as the longest
 
 
 def save(model: Any, folder: str | Path) -> Path:
@@ -102,6 +105,12 @@ def from_files(read: Callable[[str], bytes], where: str | Path) -> Any:
         )
     if written != digest(body):
         raise ModelFileError(f"{where}: {_JSON} was changed after it was written; fit the model again")
+    try:
+        check_names(digests)
+    except ValueError as error:
+        raise ModelFileError(
+            f"{where}: {_JSON} names a file that no model has ({error}); fit the model again"
+        ) from error
     files = {name: read(name) for name in digests}
     for name, expected in digests.items():
         if hashlib.sha256(files[name]).hexdigest() != expected:
@@ -112,7 +121,10 @@ def from_files(read: Callable[[str], bytes], where: str | Path) -> Any:
         if missing := missing_extra(error):
             raise missing from error
         raise ModelFileError(f"{where} needs {error.name}, which this release does not have; fit it again") from error
-    except (SafetensorError, KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+    except MissingExtra:
+        raise
+    except (SafetensorError, JointwatchError, LookupError, ArithmeticError, MemoryError, TypeError, ValueError,
+            AttributeError, RuntimeError, NotFittedError) as error:  # fmt: skip
         raise ModelFileError(f"{where} cannot be rebuilt by this release ({error}); fit the model again") from error
 
 
@@ -194,13 +206,15 @@ def _unpack(tree: Any, arrays: dict[str, np.ndarray], files: dict[str, bytes]) -
         return [_unpack(item, arrays, files) for item in tree]
     if not isinstance(tree, dict):
         return tree
-    kind = next(iter(tree))
-    body = tree[kind]
+    kind = next(iter(tree), "")
+    body: Any = tree.get(kind)
     if kind == "$enum":
         return _class(body)(tree["value"])
     if kind == "$float":
         return float(body)
     if kind == "$text":
+        if len(body) * max(map(len, body), default=0) > _TEXT_LIMIT:
+            raise ValueError("text that would take too much memory")
         return np.array(body, dtype=np.str_).reshape(tree["shape"])
     if kind == "$array":
         return arrays[body]
@@ -222,6 +236,8 @@ def _unpack(tree: Any, arrays: dict[str, np.ndarray], files: dict[str, bytes]) -
     if kind == "$estimator":
         estimator = _class(body)(**{k: _unpack(v, arrays, files) for k, v in tree["params"].items()})
         for name, value in tree["fitted"].items():
+            if name.startswith("_") or not name.endswith("_"):
+                raise ValueError(f"{name} is no fitted attribute")
             setattr(estimator, name, _unpack(value, arrays, files))
         if tree["fitted"] and hasattr(estimator, "_rebuild"):
             estimator._rebuild()

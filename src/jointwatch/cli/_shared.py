@@ -115,7 +115,12 @@ def read(path: Path, columns: Path | None = None) -> list[Recording]:
     return found
 
 
-def load_model(path: Path, public_key: Path | None = None, recalibration: Path | None = None) -> Any:
+def load_model(
+    path: Path,
+    public_key: Path | None = None,
+    recalibration: Path | None = None,
+    recalibration_key: Path | None = None,
+) -> Any:
     """The stored model of a folder or a bundle: an anomaly detector, a classifier or a grader."""
     from jointwatch.alarms.monitor import Monitor
     from jointwatch.bundle import load, open_bundle, recalibrated
@@ -123,13 +128,15 @@ def load_model(path: Path, public_key: Path | None = None, recalibration: Path |
     from jointwatch.diagnosis.anomaly import AnomalyDetector
 
     if path.is_dir() or not path.exists():
-        if public_key or recalibration:
+        if path.is_dir() and (public_key or recalibration):
             raise UsageError(f"{path} is no bundle: signatures and recalibrations belong to .jointwatch files")
         found = load(path)
     else:
-        key = load_public_key(public_key) if public_key else None
-        bundle = open_bundle(path, public_key=key)
-        found = (recalibrated(bundle, recalibration, public_key=key) if recalibration else bundle).model
+        bundle = open_bundle(path, public_key=load_public_key(public_key) if public_key else None)
+        if recalibration:
+            key = load_public_key(recalibration_key) if recalibration_key else None
+            bundle = recalibrated(bundle, recalibration, public_key=key)
+        found = bundle.model
     return AnomalyDetector.around(found) if isinstance(found, Monitor) else found
 
 

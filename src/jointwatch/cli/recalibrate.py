@@ -39,9 +39,7 @@ def recalibrate(
         found = write_recalibration(opened, recordings, out, batch_norm=batch_norm, key=key)
     console.print(f"before: {found.before}", markup=False, highlight=False, soft_wrap=True)
     console.print(f"after:  {found.after}", markup=False, highlight=False, soft_wrap=True)
-    if found.left_out:
-        console.print(f"{found.left_out} cycles with a fault, known or suspected, were left out", highlight=False)
-    for line in found.odd:
-        console.print(f"odd healthy cycle {line}; still in the threshold", markup=False, highlight=False)
+    for line in found.notes:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
     written(found.path)
     console.print(f"use it: jointwatch score ... --recalibration {found.path}", markup=False, soft_wrap=True)

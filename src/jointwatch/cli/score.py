@@ -27,6 +27,9 @@ def score(
     recalibration: Annotated[
         Path | None, typer.Option(help="A recalibration of the bundle (`jointwatch recalibrate`).")
     ] = None,
+    recalibration_key: Annotated[
+        Path | None, typer.Option(help="PEM file: refuse a recalibration that its holder, the device, did not sign.")
+    ] = None,
 ) -> None:
     """Score recordings, raise alarms, and write scores.parquet, alarms.json and report.html.
 
@@ -35,7 +38,7 @@ def score(
     """
     from jointwatch.diagnosis.anomaly import AnomalyDetector
 
-    found = load_model(model, public_key, recalibration)
+    found = load_model(model, public_key, recalibration, recalibration_key)
     recordings = read(path, columns)
     if not isinstance(found, AnomalyDetector):
         _diagnose(found, recordings, out)

@@ -40,6 +40,7 @@ class NetworkGraph(Detector):
     clip_sigma : see `standardised`.
     disturbed_sigma : weakest and strongest anomaly, where the network was trained on healthy windows and as many
         disturbed copies of them: its batch norms saw both. None for networks that saw windows as they are.
+    eight_bits : whether `score_graph` is a smaller variant of what `blame_graph` gives.
 
     Attributes
     ----------
@@ -54,6 +55,7 @@ class NetworkGraph(Detector):
         statistics_graph: OnnxGraph | None = None,
         clip_sigma: float = 5.0,
         disturbed_sigma: tuple[float, float] | None = None,
+        eight_bits: bool = False,
     ) -> None:
         self.method = method
         self.score_graph = score_graph
@@ -61,6 +63,7 @@ class NetworkGraph(Detector):
         self.statistics_graph = statistics_graph
         self.clip_sigma = clip_sigma
         self.disturbed_sigma = disturbed_sigma
+        self.eight_bits = eight_bits
 
     def of(self, detector: Detector, mean: np.ndarray, scale: np.ndarray, **constants: np.ndarray) -> Self:
         """Ready to score windows of the layout that the detector was fitted on."""
@@ -94,8 +97,8 @@ class NetworkGraph(Detector):
         scores, parts = np.empty(len(windows)), np.empty(windows.shape[:2])
         for rows in _chunks(len(windows)):
             scores[rows], parts[rows] = self._run(self.blame_graph or self.score_graph, windows[rows])
-        # what decides is the same whoever asks, in eight bits as well
-        return scores if self.blame_graph is None else self._score(windows), parts
+        # in eight bits what decides is the smaller graph, whoever asks
+        return self._score(windows) if self.eight_bits else scores, parts
 
     def statistics_of(self, windows: Windows, seed: int = 0) -> dict[str, np.ndarray]:
         """What the batch norms see of these windows, the mean over batches as in training.

@@ -17,6 +17,7 @@ from jointwatch.selection.candidates import alone_around, carried_from, default_
 from jointwatch.selection.decision_table import Situation, decision_table
 from jointwatch.selection.distance import groups_to_hold_out, overlap, vectors
 from jointwatch.selection.gate import GateResult, Progress, TransferGate
+from jointwatch.transfer._deployed import Deployed
 from jointwatch.transfer.base import Strategy
 from jointwatch.windows.trusted import evenly
 
@@ -198,6 +199,8 @@ class AnomalyDetector(BaseEstimator):
         self._require_fit()
         if self.adapted_:
             raise UsageError("this detector was adapted already; adapt the one that was fitted on the sources")
+        if isinstance(self.monitor_.strategy_, Deployed):
+            raise UsageError("an exported detector is not adapted; adapt it where it was fitted, and export it again")
         strategy = strategy or self.strategy
         adapted = copy.copy(self)
         adapted.strategy = strategy
@@ -270,7 +273,7 @@ class AnomalyDetector(BaseEstimator):
         elif self.note_:
             lines.append(self.note_)
         elif self.strategy == AUTO and not self.adapted_:
-            known = ", ".join(strategy.detector.name for strategy in self._learned)
+            known = ", ".join(strategy.detector_.name for strategy in self._learned)
             lines.append(f"learned: {known}; the strategy is chosen when a target is known: adapt to it")
         return lines
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
@@ -77,7 +78,10 @@ class OnnxGraph:
         """The outputs, in the graph's order."""
         if self.inputs != set(inputs):
             raise UsageError(f"the graph takes {', '.join(sorted(self.inputs))}, got {', '.join(sorted(inputs))}")
-        return tuple(self._session.run(None, inputs))
+        try:
+            return tuple(self._session.run(None, inputs))
+        except Exception as error:  # onnxruntime's own exceptions have no common base but this
+            raise UsageError(f"the graph cannot take these inputs: {error}") from error
 
     @functools.cached_property
     def outputs(self) -> list[str]:
@@ -105,7 +109,10 @@ class OnnxGraph:
             ]
             options.add_external_initializers(list(self.adjustable), values)
         try:
-            return onnxruntime.InferenceSession(self.content, options, providers=["CPUExecutionProvider"])
+            with tempfile.TemporaryDirectory() as empty:
+                # a graph must not read files: what it looks for outside itself is handed over above, or not there
+                options.add_session_config_entry("session.model_external_initializers_file_folder_path", empty)
+                return onnxruntime.InferenceSession(self.content, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime's own exceptions have no common base but this
             raise ModelFileError(f"a graph cannot be run here: {error}. Remedy: export the model again") from error
 
