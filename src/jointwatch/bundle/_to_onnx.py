@@ -108,6 +108,13 @@ def _back_through_convolution(
     if transposed or wanted[1] or wanted[2]:
         raise NotImplementedError("the gradient of a transposed convolution, or of its weights")
     kernel = weight.shape[2:]
+    if groups == 1 and all(step == 1 for step in stride):
+        # the same as a convolution with the kernels turned round, for which runtimes have faster code
+        turned = weight.flip(list(range(2, 2 + len(kernel)))).transpose(0, 1)
+        wide = [dilation[i] * (size - 1) - padding[i] for i, size in enumerate(kernel)]
+        ones, none = [1] * len(kernel), [0] * len(kernel)
+        back = torch.ops.aten.convolution(gradient, turned, None, ones, wide, dilation, False, none, 1)
+        return back, None, None
     rest = [
         inputs.shape[2 + i] - ((gradient.shape[2 + i] - 1) * stride[i] - 2 * padding[i] + dilation[i] * (size - 1) + 1)
         for i, size in enumerate(kernel)
