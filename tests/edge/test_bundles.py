@@ -118,6 +118,7 @@ def test_signed_recalibrated_and_back(there: There, place: Path, tmp_path: Path)
     bundle = tmp_path / "arm.jointwatch"
     here("export", place / "models" / "cnn", "--out", bundle, "--private-key", private)
     assert "verified" in there("verify", bundle, "--public-key", public)
+    assert "0 decisions differ" in there("verify", bundle, "--check")
     said = there("recalibrate", bundle, place / "later", "--out", tmp_path, "--batch-norm", "--public-key", public)
     assert "before:" in said
     version = tmp_path / "arm.1.recalibration"
