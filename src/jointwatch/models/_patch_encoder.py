@@ -172,7 +172,10 @@ class _Block(nn.Module):
 
     def forward(self, states: Tensor, bias: Tensor) -> Tensor:
         query, key, value = self.qkv(self.before(states)).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
-        taken = functional.scaled_dot_product_attention(query, key, value, attn_mask=bias.to(query.dtype))
+        with torch.autocast(states.device.type, enabled=False):
+            if states.device.type == "cpu":  # backwards in bfloat16 torch's kernel takes five times as long there
+                query, key, value = query.float(), key.float(), value.float()
+            taken = functional.scaled_dot_product_attention(query, key, value, attn_mask=bias.to(query.dtype))
         states = states + self.out(taken.transpose(1, 2).flatten(2))
         mixed: Tensor = states + self.down(functional.gelu(self.up(self.between(states))))
         return mixed
