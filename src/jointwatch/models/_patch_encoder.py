@@ -37,7 +37,8 @@ class PatchEncoder(nn.Module):
     than `max_patches` patches are averaged over so many neighbouring samples that they fit: 20 s at 1 kHz are then seen
     at 62.5 Hz. Who needs what is faster cuts shorter windows.
 
-    Pre-norm blocks attend over all tokens of a window, other joints' among them.
+    Pre-norm blocks attend in turn over the patches of a joint and over the joints at one moment (divided attention):
+    which tokens belong together need not be learned, and no attention is over all tokens of a window.
 
     Parameters
     ----------
@@ -48,7 +49,8 @@ class PatchEncoder(nn.Module):
     Errors: `UsageError` for sizes below 1, a width that heads do not divide.
 
     Source: strategy 6 of cross-brand transfer (docs/foundation.md); Nie et al., "A time series is worth 64 words", ICLR
-    2023 (patches); Xiong et al., "On layer normalization in the transformer architecture", ICML 2020 (pre-norm).
+    2023 (patches); Xiong et al., "On layer normalization in the transformer architecture", ICML 2020 (pre-norm);
+    Bertasius et al., "Is space-time attention all you need for video understanding?", ICML 2021 (divided attention).
 
     >>> _ = torch.manual_seed(0)
     >>> encoder = PatchEncoder(width=16, heads=2, layers=1).eval()
@@ -143,12 +145,16 @@ class PatchEncoder(nn.Module):
 
     def _through(self, tokens: Tensor, there: Tensor) -> list[Tensor]:
         joints, patches = tokens.shape[1], tokens.shape[2]
-        bias = torch.where(there, 0.0, _NOWHERE).repeat_interleave(patches, dim=1)[:, None, None, :]
-        states = [tokens.flatten(1, 2)]
-        for block in self.blocks:
-            states.append(block(states[-1], bias))
+        bias = torch.where(there, 0.0, _NOWHERE).repeat_interleave(patches, dim=0)[:, None, None, :]
+        states = [tokens]
+        for number, block in enumerate(self.blocks):
+            if number % 2 == 0:
+                states.append(block(states[-1].flatten(0, 1)).unflatten(0, (-1, joints)))
+            else:
+                moments = block(states[-1].transpose(1, 2).flatten(0, 1), bias)
+                states.append(moments.unflatten(0, (-1, patches)).transpose(1, 2))
         states[-1] = self.norm(states[-1])
-        return [state.unflatten(1, (joints, patches)) for state in states]
+        return states
 
     def config(self) -> dict[str, Any]:
         """Constructor arguments as JSON values."""
@@ -170,12 +176,14 @@ class _Block(nn.Module):
             nn.Linear(4 * width, width),
         )
 
-    def forward(self, states: Tensor, bias: Tensor) -> Tensor:
+    def forward(self, states: Tensor, bias: Tensor | None = None) -> Tensor:
         query, key, value = self.qkv(self.before(states)).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         with torch.autocast(states.device.type, enabled=False):
             if states.device.type == "cpu":  # backwards in bfloat16 torch's kernel takes five times as long there
                 query, key, value = query.float(), key.float(), value.float()
-            taken = functional.scaled_dot_product_attention(query, key, value, attn_mask=bias.to(query.dtype))
+            if bias is not None:
+                bias = bias.to(query.dtype)
+            taken = functional.scaled_dot_product_attention(query, key, value, attn_mask=bias)
         states = states + self.out(taken.transpose(1, 2).flatten(2))
         mixed: Tensor = states + self.down(functional.gelu(self.up(self.between(states))))
         return mixed

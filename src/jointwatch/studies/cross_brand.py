@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-from functools import lru_cache, partial
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import numpy as np
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from jointwatch.core.errors import UsageError
-from jointwatch.studies._cross_brand_gate import GATED, gated
-from jointwatch.studies._cross_brand_methods import (
-    ALONE,
-    CARRIED,
-    HEALTHY_ONLY,
-    ORACLE,
-    OURS,
-    deviations,
-    healthy_only,
-    oracle,
-    trees,
-)
-from jointwatch.studies._cross_brand_networks import AS_IS, NETWORK_ALONE, embeddings, kinds, network_step
-from jointwatch.studies._cross_brand_rows import Fleet, gather_fleet
-from jointwatch.studies._cross_brand_task import Tables, Task
+from jointwatch.studies._cross_brand_gate import GATED
+from jointwatch.studies._cross_brand_methods import ALONE, CARRIED, HEALTHY_ONLY, ORACLE, OURS
+from jointwatch.studies._cross_brand_networks import AS_IS, embeddings, kinds
+from jointwatch.studies._cross_brand_rows import gather_fleet
+from jointwatch.studies._cross_brand_steps import OTHERS, Budgets, Key, known, names_in, step, task_of
 from jointwatch.studies._cross_brand_told import Step, tell
 from jointwatch.studies._fleet_table import manifest
 from jointwatch.studies._ledger import Ledger
@@ -33,7 +22,6 @@ from jointwatch.studies.base import Progress, Results, Study, StudyOptions
 
 __all__ = ["CrossBrand"]
 
-_OTHERS = "others"
 _QUICK = ("normalisation", "dann", "deep_coral", "self_training", "head_only")
 _QUICK_BASELINES = ("random_score", "duration", "mahalanobis", "knn")
 _SHOWN = "dann"  # whose embeddings are drawn
@@ -42,15 +30,8 @@ _SHOWN = "dann"  # whose embeddings are drawn
 class _Options(StudyOptions):
     source: str = Field("ur5e,others", description="Brands to borrow from; `others` = all but the target, together.")
     target: str = Field("", description="Brands that arrive, comma-separated; empty = every brand but the source.")
-    budgets: str = Field("0,100,500", description="Labelled cycles of the target, beside its healthy baselines.")
+    budgets: Budgets = Field("0,100,500", description="Labelled cycles of the target, beside its healthy baselines.")
     strategies: str = Field("", description="Strategies of the transfer catalog; empty = all.")
-
-    @field_validator("budgets")
-    @classmethod
-    def _counted(cls, text: str) -> str:
-        if not all(part.strip().isdigit() for part in text.split(",")):
-            raise ValueError("budgets are whole numbers of cycles, for example 0,100,500")
-        return text
 
 
 class CrossBrand(Study):
@@ -71,14 +52,14 @@ class CrossBrand(Study):
         return sources_digest()
 
     def _run(self, options: Any, ledger: Ledger, progress: Progress) -> Results:
-        targets, sources = _parts(options.target), _parts(options.source) or [_OTHERS]
-        named = [brand for brand in (*targets, *sources) if brand != _OTHERS]
-        needed = named if targets and _OTHERS not in sources else ()
+        targets, sources = names_in(options.target), names_in(options.source) or [OTHERS]
+        named = [brand for brand in (*targets, *sources) if brand != OTHERS]
+        needed = named if targets and OTHERS not in sources else ()
         fleet = gather_fleet(options.data, ledger, named, needed, progress)
         file = ledger.path.parent / "fleet.npz"
         fleet.save(file)
         seeds = range(1 if options.quick else options.seeds)
-        budgets = sorted({int(part) for part in _parts(options.budgets)})
+        budgets = sorted({int(part) for part in names_in(options.budgets)})
         if options.quick:
             budgets = [budgets[0], budgets[-1]] if len(budgets) > 1 else budgets
         wanted = options.strategies or (",".join(_QUICK) if options.quick else "")
@@ -87,12 +68,12 @@ class CrossBrand(Study):
         if not pairs:
             raise UsageError(f"there is no pair of a source and another brand; the fleet has {', '.join(fleet.brands)}")
         keys = _keys(pairs, budgets, seeds, used, options.quick)
-        work = {"/".join(map(str, key)): partial(_step, str(file), key, used) for key in keys}
+        work = {"/".join(map(str, key)): partial(step, str(file), key, used) for key in keys}
         found = ledger.every(work, progress)
         steps = [Step(*key, found["/".join(map(str, key))]) for key in keys]
         part = tell(fleet, steps)
         if _SHOWN in used:
-            source, target = next(((s, t) for s, t in pairs if s != _OTHERS), pairs[0])
+            source, target = next(((s, t) for s, t in pairs if s != OTHERS), pairs[0])
             for state, name, how in (("before", AS_IS, ""), ("after", _SHOWN, used[_SHOWN])):
                 draw = partial(_draw, str(file), source, target, name, how)
                 points = ledger.once(f"embeddings/{source}/{target}/{name}", draw)
@@ -106,20 +87,12 @@ class CrossBrand(Study):
         return Results("cross-brand", "", 0.0, tuple(part.rows), tuple(part.notes), part.details)
 
 
-Key = tuple[int, str, str, int, str, str]
-"""Seed, source ("" = none), target, budget, approach, method."""
-
-
-def _parts(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]
-
-
 def _pairs(brands: list[str], sources: list[str], targets: list[str], quick: bool) -> list[tuple[str, str]]:
     found = []
     for source in sources:
-        own = targets or [brand for brand in brands if source == _OTHERS or brand != source]
+        own = targets or [brand for brand in brands if source == OTHERS or brand != source]
         found += [(source, target) for target in own if source != target]
-    return [pair for pair in found if pair[0] != _OTHERS][:2] or found[:1] if quick else found
+    return [pair for pair in found if pair[0] != OTHERS][:2] or found[:1] if quick else found
 
 
 def _keys(
@@ -146,36 +119,6 @@ def _keys(
     return keys
 
 
-@lru_cache(maxsize=1)
-def _known(file: str) -> tuple[Fleet, Tables]:
-    fleet = Fleet.load(Path(file))
-    return fleet, Tables(fleet)
-
-
-def _task(fleet: Fleet, source: str, target: str, budget: int, seed: int) -> Task:
-    others = tuple(brand for brand in fleet.brands if brand != target)
-    return Task(fleet, others if source == _OTHERS else (source,) if source else (), target, budget, seed)
-
-
-def _step(file: str, key: Key, strategies: dict[str, str]) -> dict[str, Any]:
-    seed, source, target, budget, approach, method = key
-    fleet, tables = _known(file)
-    task = _task(fleet, source, target, budget, seed)
-    if approach == GATED:
-        return gated(task, tables)
-    if method == OURS:
-        return deviations(task, tables)
-    if method == "trees":
-        return trees(task, tables)
-    if method == ORACLE:
-        return oracle(task, tables)
-    if method in HEALTHY_ONLY:
-        return healthy_only(method, task, tables)
-    if method == "network":
-        return network_step(AS_IS if approach == AS_IS else NETWORK_ALONE, "", task, tables)
-    return network_step(method, strategies[method], task, tables)
-
-
 def _draw(file: str, source: str, target: str, name: str, how: str) -> list[dict[str, Any]]:
-    fleet, tables = _known(file)
-    return embeddings(name, how, _task(fleet, source, target, 0, 0), tables)
+    fleet, tables = known(file)
+    return embeddings(name, how, task_of(fleet, source, target, 0, 0), tables)

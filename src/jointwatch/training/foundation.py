@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from jointwatch.core.errors import NotEnoughData, UsageError
+from jointwatch.core.slices import slices
 from jointwatch.models.patch_transformer import Head, PatchTransformer
 from jointwatch.training.data import Batch, Shuffled
 from jointwatch.training.groups import Group
@@ -18,7 +19,17 @@ from jointwatch.training.loop import fit
 from jointwatch.training.objectives import Supervised, balanced_weights
 from jointwatch.training.options import Options
 
-__all__ = ["USES", "Use", "ready", "trainable", "whitening_of"]
+__all__ = [
+    "USES",
+    "Use",
+    "joint_vectors",
+    "logistic",
+    "ready",
+    "relative_to_own",
+    "spread_of",
+    "trainable",
+    "whitening_of",
+]
 
 Use = Literal["auto", "distance", "probe", "fine_tune"]
 USES: tuple[Use, ...] = ("auto", "distance", "probe", "fine_tune")
@@ -101,7 +112,9 @@ def ready(
         raise NotEnoughData(f"the use {use!r}", needed=1, have=0, unit="labelled anomalous windows")
     network = _of_kind(network, "distance" if use == "distance" else "probe")
     group = np.where(own, -1, data.domain.numpy())
-    away, centre = _relative(_joints(network, data), group, label == 0)
+    vectors = joint_vectors(network, data)
+    away = relative_to_own(vectors, group, label == 0)
+    centre = vectors[own & (label == 0)].mean(axis=0).astype(np.float32)
     scale, whitening = spread_of(*(away[(label == 0) & np.isfinite(away).all(axis=(1, 2)) & of] for of in (own, ~own)))
     _set(network, Normal(torch.tensor(centre), torch.tensor(scale), torch.tensor(whitening)))
     if use == "distance":
@@ -190,13 +203,13 @@ def logistic(
     return torch.tensor(weight, dtype=torch.float32), float(model.intercept_[0] - weight @ mean)
 
 
-def _joints(network: PatchTransformer, data: Batch) -> Float[Tensor, "row joint figure"]:
+def joint_vectors(network: PatchTransformer, data: Batch) -> Float[np.ndarray, "row joint figure"]:
+    """The vector of every joint in every row, float64, not relative to anything; 0 where a robot lacks the joint."""
     found = []
     with torch.no_grad():
-        for first in range(0, len(data), _AT_ONCE):
-            rows = slice(first, first + _AT_ONCE)
+        for rows in slices(len(data), _AT_ONCE):
             found.append(network.embed_joints(data.values[rows], data.mask[rows]))
-    return torch.cat(found)
+    return torch.cat(found).double().numpy()
 
 
 def _set(network: PatchTransformer, normal: Normal) -> None:
@@ -205,15 +218,18 @@ def _set(network: PatchTransformer, normal: Normal) -> None:
     network.whitening.copy_(normal.whitening)
 
 
-def _relative(
-    found: Float[Tensor, "row joint figure"], group: np.ndarray, healthy: Bool[np.ndarray, " row"]
-) -> tuple[Float[np.ndarray, "row joint figure"], Float[np.ndarray, "joint figure"]]:
-    """Vectors minus the mean of their group's normal ones, NaN in groups without two, and that mean of group -1.
+def relative_to_own(
+    vectors: Float[np.ndarray, "row joint figure"], group: np.ndarray, healthy: Bool[np.ndarray, " row"]
+) -> Float[np.ndarray, "row joint figure"]:
+    """Vectors minus the mean of their group's normal ones, NaN in groups without two.
 
     A normal row is compared with those of other parts of the group only (blocks in their order, so that sessions stay
     together): compared with itself it would be nearer than any new one.
+
+    Parameters
+    ----------
+    group : (row,) whose rows share a baseline. healthy : rows that are known to be normal.
     """
-    vectors = found.double().numpy()
     away = np.full(vectors.shape, np.nan)
     for number in np.unique(group):
         mine = np.flatnonzero(group == number)
@@ -223,7 +239,7 @@ def _relative(
         away[mine] = vectors[mine] - vectors[normal].mean(axis=0)
         for block in np.array_split(np.arange(len(normal)), min(_BLOCKS, len(normal))):
             away[normal[block]] = vectors[normal[block]] - vectors[np.delete(normal, block)].mean(axis=0)
-    return away, vectors[(group == -1) & healthy].mean(axis=0).astype(np.float32)
+    return away
 
 
 def _fine_tuned(network: PatchTransformer, data: Batch, options: Options, batch_size: int) -> PatchTransformer:

@@ -1,0 +1,148 @@
+"""Does pre-training pay: every way sees the same cycles, nothing judged is learned from, and leaks are told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from jointwatch.core.errors import UsageError
+from jointwatch.models._patch_encoder import SIZES, PatchEncoder
+from jointwatch.models._pretrained import save_pretrained
+from jointwatch.recordings.parquet import Parquet
+from jointwatch.reports.study import write_study
+from jointwatch.simulation.produce import produce
+from jointwatch.simulation.spec import FleetSpec
+from jointwatch.studies._cross_brand_rows import Fleet
+from jointwatch.studies._cross_brand_task import Task
+from jointwatch.studies._pretraining_methods import MINI_ROCKET, PROBE, mini_rocket, probed, trained
+from jointwatch.studies._pretraining_rows import load_cycles
+from jointwatch.studies.pretraining import Pretraining
+
+SEEN = "Universal Robots UR5e"
+
+
+def group(robot: str) -> dict[str, Any]:
+    return {
+        "name": robot,
+        "robot": robot,
+        "units": 3,
+        "healthy_sessions": 3,
+        "faulty_sessions": 3,
+        "cycles": 2,
+        "task": {"name": "pick_and_place", "speed": 0.8, "dwell_s": 0.2},
+        "faults": [{"name": name, "severity": [1.0]} for name in ("friction_rise", "lost_grip", "filter_change")],
+    }
+
+
+@pytest.fixture(scope="module")
+def brands(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("fleets") / "two-brands"
+    spec = FleetSpec.model_validate({"name": "two", "seed": 5, "groups": [group("ur5e"), group("gofa5")]})
+    produce(spec, folder, Parquet.write, jobs=1)
+    return folder
+
+
+def weights(folder: Path, hours: float, robot: str = SEEN) -> Path:
+    facts = {"data": [{"robot": robot, "hours": hours}]}
+    save_pretrained(PatchEncoder(**SIZES["small"]), folder / "encoder.safetensors", facts)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def study(brands: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Path]:
+    out = tmp_path_factory.mktemp("out")
+    folders = [weights(out / "much", 3.0), weights(out / "little", 0.5)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LOKY_MAX_CPU_COUNT", "1")
+        options = Pretraining.Options(
+            data=brands,
+            quick=True,
+            target="gofa5",
+            budgets="0,8",
+            strategies="dann,head_only",
+            weights=",".join(map(str, folders)),
+        )
+        return Pretraining().run(options, out), out
+
+
+@pytest.fixture(scope="module")
+def fleet(study: tuple[Any, Path]) -> Fleet:
+    return Fleet.load(study[1] / "fleet.npz")
+
+
+def test_every_way_is_told_with_and_without_labels(study: tuple[Any, Path]) -> None:
+    areas = {(row.method, row.source, row.labels): row.mean for row in study[0].rows if row.metric == "AUROC"}
+    nothing, few = "0 labelled cycles", "8 labelled cycles"
+    for source in ("random weights", "0.5 h of healthy signals", "3.0 h of healthy signals"):
+        assert ("pre-trained: distance to normal", source, nothing) in areas
+        assert ("pre-trained: probe", source, few) in areas
+    assert ("pre-trained: fine-tuned", "3.0 h of healthy signals", few) in areas
+    assert ("pre-trained: fine-tuned", "0.5 h of healthy signals", few) not in areas
+    assert {
+        ("target only: MiniRocket + ridge", "none", few),
+        ("target only: the same network, trained from scratch", "none", few),
+        ("carried: dann", "others", nothing),
+        ("carried: head_only", "others", few),
+        ("target only: mahalanobis", "none", nothing),
+    } <= set(areas)
+    assert all(0 <= area <= 1 for area in areas.values())
+
+
+def test_whether_the_target_was_seen_is_told(study: tuple[Any, Path], brands: Path, tmp_path: Path) -> None:
+    assert any("none of the judged models" in note for note in study[0].notes)
+    assert not any("LEAK" in note for note in study[0].notes)
+    seen = weights(tmp_path / "seen", 1.0, robot="ABB GoFa CRB 15000-5/0.95")
+    options = Pretraining.Options(
+        data=brands, quick=True, target="gofa5", budgets="0", strategies="dann", weights=str(seen)
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LOKY_MAX_CPU_COUNT", "1")
+        results = Pretraining().run(options, tmp_path / "out")
+    assert any("A LEAK: ABB GoFa CRB 15000-5/0.95" in note for note in results.notes)
+
+
+def test_two_weights_of_equal_hours_are_refused(brands: Path, tmp_path: Path, study: tuple[Any, Path]) -> None:
+    folders = f"{weights(tmp_path / 'a', 1.0)},{weights(tmp_path / 'b', 1.0)}"
+    options = Pretraining.Options(data=brands, quick=True, target="gofa5", weights=folders)
+    with pytest.raises(UsageError, match="give one of them"):
+        Pretraining().run(options, study[1])
+
+
+def test_windows_are_in_the_order_of_the_fleet(study: tuple[Any, Path], fleet: Fleet) -> None:
+    windows = load_cycles(study[1] / "cycles" / "gofa5.npz")
+    own = fleet.index.take(np.flatnonzero(fleet.index.domain == "gofa5"))
+    assert windows.index.cycle.tolist() == own.cycle.tolist()
+    assert windows.index.unit.tolist() == own.unit.tolist()
+    assert len({windows.values[row].tobytes() for row in range(len(windows))}) == len(windows)
+
+
+@pytest.mark.parametrize("method", [PROBE, MINI_ROCKET, "scratch"])
+def test_labels_of_judged_units_have_no_part(
+    study: tuple[Any, Path], fleet: Fleet, method: str, tmp_path: Path
+) -> None:
+    """Turning every label of the judged units changes no score."""
+    import dataclasses
+
+    windows = load_cycles(study[1] / "cycles" / "gofa5.npz")
+    task = Task(fleet, (), "gofa5", 8, 0)
+    turned = fleet.index.label.copy()
+    turned[task.judged] = np.where(turned[task.judged] == "anomalous", "normal", "anomalous")
+    other = Task(dataclasses.replace(fleet, index=dataclasses.replace(fleet.index, label=turned)), (), "gofa5", 8, 0)
+    file = weights(tmp_path, 1.0)
+    run = {
+        PROBE: lambda of: probed(of, windows, file),
+        MINI_ROCKET: lambda of: mini_rocket(of, windows),
+        "scratch": lambda of: trained(of, windows, file, True, True),
+    }[method]
+    first, second = run(task), run(other)
+    assert first["score"] == second["score"]
+    assert first["calibration"] == second["calibration"]
+    assert len(first["score"]) == task.judged.sum()
+
+
+def test_the_report_has_pictures(study: tuple[Any, Path], tmp_path: Path) -> None:
+    written = {path.name for path in write_study(study[0], tmp_path)}
+    assert {"labels.png", "scaling.png", "report.html"} <= written
