@@ -3,9 +3,10 @@
 The networks are those of the sizes that deployment asks for: a convolutional classifier of about half a million
 parameters and the auto-encoder of two million, 24 channels x 200 samples, trained briefly on windows made here. What is
 timed is what a user calls, standardisation included: `score_samples` gives the score, `detect` the score and what each
-channel brought to it, which names the joint. PyTorch runs as it scores by default (channels-last, no gradient but for
-`detect`). p50 and p99 over rotating calls, ratios to PyTorch, and how many decisions change on windows that nothing
-was fitted to, half of them disturbed.
+channel brought to it, which names the joint; `detect_by_cycle` does that for a cycle of eight windows, of which the
+highest is explained, and `detect` beside it for all eight. PyTorch runs as it scores by default (channels-last, no
+gradient but for contributions). p50 and p99 over rotating calls, ratios to PyTorch, and how many decisions change on
+windows that nothing was fitted to, half of them disturbed.
 
   OMP_NUM_THREADS=1 python benchmarks/edge_latency.py [--quick]
 """
@@ -16,6 +17,7 @@ import argparse
 import copy
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -33,7 +35,7 @@ from jointwatch.detectors.base import Detector, as_windows
 from jointwatch.detectors.cnn import Cnn
 from jointwatch.detectors.cnn_lstm_auto_encoder import CnnLstmAutoEncoder
 
-CHANNELS, LENGTH = 24, 200
+CHANNELS, LENGTH, WINDOWS = 24, 200, 8
 DETECTORS: dict[str, Callable[[int], Detector]] = {
     "CNN, filters 128 256 384": lambda epochs: Cnn(filters=(128, 256, 384), epochs=epochs),
     "CNN-LSTM auto-encoder": lambda epochs: CnnLstmAutoEncoder(epochs=epochs),
@@ -82,14 +84,15 @@ def run(name: str, quick: bool, rounds: int, table: Table) -> None:
         for variant, each in variants.items()
     }
     count = sum(parameter.numel() for parameter in detector.network_.parameters())  # type: ignore[attr-defined]
-    one = new[:1]
-    for what in ("score_samples", "detect"):
-        calls = {variant: partial(getattr(each, what), one) for variant, each in variants.items()}
+    one, cycle = new[:1], new[:WINDOWS]
+    cycle = replace(cycle, index=replace(cycle.index, cycle=np.full(WINDOWS, "one")))
+    for what, asked in (("score_samples", one), ("detect", one), ("detect", cycle), ("detect_by_cycle", cycle)):
+        calls = {variant: partial(getattr(each, what), asked) for variant, each in variants.items()}
         spent = percentiles(calls, rounds)
         for variant, (half, most) in spent.items():
             table.add_row(
                 f"{name} ({count / 1e6:.2f} M)",
-                what,
+                what if asked is one else f"{what}, {WINDOWS} windows",
                 variant,
                 *(f"{value / spent['PyTorch'][i]:.2f}" for i, value in enumerate((half, most))),
                 f"{half * 1e3:.2f}",

@@ -5,7 +5,9 @@ from __future__ import annotations
 import copy
 import io
 import json
+import os
 import stat
+import tracemalloc
 import warnings
 import zipfile
 from collections.abc import Iterator
@@ -174,6 +176,10 @@ def test_what_is_no_bundle_file(tmp_path: Path, small: Path) -> None:
         stream.truncate(SIZE_LIMIT + 1)
     with pytest.raises(ModelFileError, match="at most"):
         read_archive(small)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(ModelFileError, match="not a file"):
+        read_archive(pipe)
 
 
 @pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
@@ -224,6 +230,26 @@ def test_absurd_sizes(small: Path) -> None:
         manifest["members"]["net.onnx"]["size"] = size
         refused(small, forge(manifest), "size of net.onnx")
     refused(small, forge(b" " * (5 << 20)), "too large")
+
+
+@pytest.mark.parametrize("declared", [(200 << 20,), (100 << 20, 100 << 20), ((1 << 30) - 100,) * 2])
+def test_declared_sizes_take_no_memory(small: Path, declared: tuple[int, ...]) -> None:
+    """Neither of one member nor together, in a file of a few bytes and in one of holes."""
+    manifest = manifest_of(small)
+    manifest["members"] = {f"m{i}": {"sha256": "0" * 64, "size": size} for i, size in enumerate(declared)}
+    data = forge(manifest, {"m0": b"1"})
+    tracemalloc.start()
+    refused(small, data, "truncated")
+    with small.open("r+b") as stream:
+        stream.truncate(SIZE_LIMIT - 1)
+    with pytest.raises(ModelFileError, match=r"bytes that its manifest|truncated"):
+        read_archive(small)
+    head = bytearray(data[:60])
+    head[18:26] = b"\xff\xff\xff\x3f" * 2  # the manifest itself
+    refused(small, bytes(head), "truncated")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10 << 20
 
 
 def test_manifests_that_are_no_manifest(small: Path) -> None:
@@ -400,6 +426,11 @@ def test_large_member(tmp_path: Path) -> None:
     path = write_archive(tmp_path / "b", {"net.onnx": content}, kind="detector", facts={})
     assert len(content) < path.stat().st_size < len(content) + 2000
     assert read_archive(path).members["net.onnx"] == content
+    tracemalloc.start()
+    read_archive(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(content) < peak < 1.1 * len(content)  # it is in memory once
     with path.open("r+b") as stream:
         stream.seek(10 << 20)
         stream.write(bytes([content[10 << 20] ^ 1]))

@@ -96,6 +96,26 @@ def test_a_network_is_a_graph_and_names_the_same_joint(network: tuple[Monitor, B
         graph.fit(after.windows)
 
 
+def test_alarms_of_cycles_with_several_windows_are_those_of_all_explained(
+    healthy: list[Recording], odd: list[Recording], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = WindowPlan.suited_to(healthy, kind="sliding", rate_hz=50.0, length=32, step=16, decide_s=None)
+    detector = Cnn(filters=(6, 8), kernels=(5, 3), epochs=4)
+    monitor = Monitor(plan, catalog.load("transfer", "normalisation")(detector), false_alarm_rate=0.05).fit(healthy)
+    model = export(monitor, tmp_path / "cnn.jointwatch").model
+    found = model.score(odd)
+    assert found.window_scores.contributions is None
+    assert len(found.window_scores) >= 3 * len(found.cycle_scores)
+    monkeypatch.setattr(NetworkGraph, "_costly_contributions", False)
+    expected = model.score(odd)
+    assert expected.window_scores.contributions is not None
+    assert len(expected.alarms) >= 2
+    for ours, theirs in zip(found.alarms, expected.alarms, strict=True):
+        assert replace(ours, score=theirs.score) == theirs
+        assert ours.score == pytest.approx(theirs.score, rel=1e-6)
+    assert agree(found.cycle_scores.contributions, expected.cycle_scores.contributions)
+
+
 def test_a_strategy_leaves_what_it_learned_with_behind(
     healthy: list[Recording], arm_recording: Make, tmp_path: Path
 ) -> None:

@@ -13,7 +13,8 @@ from jointwatch.alarms.monitor import Monitor
 from jointwatch.bundle import load, save
 from jointwatch.bundle._files import digest
 from jointwatch.core import Recording, catalog
-from jointwatch.core.errors import ModelFileError, UsageError
+from jointwatch.core.errors import MissingExtra, ModelFileError, UsageError
+from jointwatch.training.clock import Clock
 from jointwatch.windows.plan import WindowPlan
 
 Make = Callable[..., Recording]
@@ -100,6 +101,41 @@ def test_only_classes_of_this_package_are_made(stored: tuple[Monitor, Path, list
         (folder / "model.json").write_text(json.dumps(content))
         with pytest.raises(ModelFileError, match=r"cannot be rebuilt|does not have"):
             load(folder)
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        {"$estimator": "jointwatch.recordings._reading:Reading", "params": {}, "fitted": {}},
+        {"$estimator": "jointwatch.core.index:Index", "params": {}, "fitted": {}},
+        {"$data": "jointwatch.training.clock:Clock", "fields": {"file": "a"}},
+        {"$data": "jointwatch.detectors.mahalanobis:Mahalanobis", "fields": {}},
+        {"$data": "jointwatch.core.errors:UsageError", "fields": {}},
+        {"$enum": "jointwatch.core.errors:UsageError", "value": "a"},
+        {"$network": "jointwatch.detectors.cnn:Cnn", "config": {}, "weights": {}},
+    ],
+)
+def test_only_what_models_are_made_of_is_made(
+    stored: tuple[Monitor, Path, list[Recording]], node: dict[str, object]
+) -> None:
+    _, folder, _ = stored
+    name = next(iter(node.values()))
+    content = json.loads((folder / "model.json").read_text())
+    content.pop("content_sha256")
+    content["model"]["fitted"]["odd_"] = node
+    (folder / "model.json").write_text(json.dumps({**content, "content_sha256": digest(content)}))
+    with pytest.raises(ModelFileError, match=f"{name} is not a .* that a model is made of"):
+        load(folder)
+
+
+@pytest.mark.parametrize(
+    "odd", [MissingExtra("torch", extra="fit"), Clock(Path("a"))], ids=["error", "object that changes"]
+)
+def test_what_would_not_be_loaded_is_not_stored(odd: object, tmp_path: Path) -> None:
+    detector = catalog.load("detectors", "mahalanobis")()
+    detector.odd_ = odd
+    with pytest.raises(UsageError, match=r"Mahalanobis\.odd_ is a .* cannot be stored"):
+        save(detector, tmp_path / "m")
 
 
 def test_what_cannot_be_stored_is_named(tmp_path: Path) -> None:

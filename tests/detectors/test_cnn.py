@@ -213,3 +213,27 @@ def test_a_source_without_a_healthy_window_is_passed_over_where_anomalies_are_ma
     bare = replace(sources, index=replace(sources.index, label=np.full(24, "anomalous")))
     with pytest.raises(NotEnoughData, match="healthy windows of the sources"):
         detector.align_by(bare, healthy, None, align)
+
+
+@pytest.mark.parametrize("per_cycle", [1, 2, 5])
+def test_only_windows_that_decide_are_explained(arm: Callable[..., Windows], per_cycle: int) -> None:
+    windows = arm(sessions=2)
+    detector = Cnn(**{**SMALL, "epochs": 2}).fit(windows)
+    count = len(windows) // per_cycle * per_cycle
+    names = np.array([f"cycle {i // per_cycle}" for i in range(count)])
+    windows = windows[:count]
+    windows = replace(windows, index=replace(windows.index, cycle=names))
+    whole = detector.detect(windows)
+    explained = []
+    detector._parts = lambda values, mask: explained.append(len(values)) or Cnn._parts(detector, values, mask)  # type: ignore[method-assign, func-returns-value]
+    scores, cycles = detector.detect_by_cycle(windows)
+    assert explained == [count // per_cycle]
+    expected = whole.by_cycle()
+    assert len(expected) == count // per_cycle
+    assert cycles.index.columns().keys() == expected.index.columns().keys()
+    for name, column in expected.index.columns().items():
+        assert np.array_equal(cycles.index.columns()[name], column, equal_nan=column.dtype.kind == "f")
+    assert cycles.channels == expected.channels
+    np.testing.assert_allclose(cycles.value, expected.value, rtol=1e-6)
+    np.testing.assert_allclose(cycles.contributions, expected.contributions, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(scores.value, whole.value, rtol=1e-6)

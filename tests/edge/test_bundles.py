@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from jointwatch.alarms.monitor import Monitor
 from jointwatch.bundle import save
+from jointwatch.bundle.archive import read_archive
 from jointwatch.cli import app
 from jointwatch.core import Recording
 from jointwatch.detectors.cnn import Cnn
@@ -103,13 +104,37 @@ def test_networks_decide_there_as_here(name: str, there: There, place: Path, tmp
     assert [a["joint"] for a in alarms[0]] == [a["joint"] for a in alarms[1]]
 
 
+def test_results_name_the_bundle_they_come_from(there: There, place: Path, tmp_path: Path) -> None:
+    bundle = tmp_path / "arm.jointwatch"
+    here("export", place / "models" / "cnn", "--out", bundle)
+    there("score", bundle, place / "new", "--out", tmp_path / "there")
+    manifest = read_archive(bundle).manifest
+    known = {
+        "file": "arm.jointwatch",
+        "sha256": manifest["content_sha256"],
+        "schema": 1,
+        "version": manifest["version"],
+        "recalibration": 0,
+        "recalibration_sha256": "",
+    }
+    assert json.loads((tmp_path / "there" / "alarms.json").read_text())["bundle"] == known
+    rows = table(tmp_path / "there")
+    assert all(row[f"bundle {name}"] == str(fact) for row in rows for name, fact in known.items())
+    here("score", bundle, place / "new", "--out", tmp_path / "here")
+    assert manifest["content_sha256"] in (tmp_path / "here" / "report.html").read_text()
+    here("score", place / "models" / "cnn", place / "new", "--out", tmp_path / "folder")
+    assert "bundle" not in json.loads((tmp_path / "folder" / "alarms.json").read_text())
+
+
 def test_a_classifier_needs_recordings_to_be_compared_on(there: There, place: Path, tmp_path: Path) -> None:
     bundle = tmp_path / "axis.jointwatch"
     assert "--golden" in here("export", place / "models" / "axis", "--out", bundle, code=2)
     here("export", place / "models" / "axis", "--out", bundle, "--golden", place / "axis")
     said = there("score", bundle, place / "axis new", "--out", tmp_path / "out")
     assert "decisions:" in said
-    assert {"condition", "probability normal", "probability faulty"} <= table(tmp_path / "out")[0].keys()
+    rows = table(tmp_path / "out")
+    assert {"condition", "probability normal", "probability faulty"} <= rows[0].keys()
+    assert {row["bundle sha256"] for row in rows} == {read_archive(bundle).manifest["content_sha256"]}
 
 
 def test_signed_recalibrated_and_back(there: There, place: Path, tmp_path: Path) -> None:
@@ -124,10 +149,10 @@ def test_signed_recalibrated_and_back(there: There, place: Path, tmp_path: Path)
     version = tmp_path / "arm.1.recalibration"
     there("score", bundle, place / "new", "--out", tmp_path / "after", "--recalibration", version)
     there("score", bundle, place / "new", "--out", tmp_path / "before", "--public-key", public)
-    thresholds = [
-        json.loads((tmp_path / when / "alarms.json").read_text())["threshold"] for when in ("before", "after")
-    ]
-    assert thresholds[0] != thresholds[1]
+    before, after = (json.loads((tmp_path / when / "alarms.json").read_text()) for when in ("before", "after"))
+    assert before["threshold"] != after["threshold"]
+    digest = read_archive(version).manifest["content_sha256"]
+    assert after["bundle"] == {**before["bundle"], "recalibration": 1, "recalibration_sha256": digest}
     # a version that nobody signed is not used where a signature of it is asked for
     words = ("score", bundle, place / "new", "--out", tmp_path / "no", "--recalibration", version)
     there(*words, "--public-key", public)

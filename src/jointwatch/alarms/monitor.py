@@ -35,7 +35,8 @@ class Verdict:
     Parameters
     ----------
     windows : what was cut, in SI units.
-    window_scores, cycle_scores : scores of windows and, highest window, of cycles.
+    window_scores, cycle_scores : scores of windows and, highest window, of cycles. Contributions are those of cycles;
+        windows have theirs where that takes no longer.
     p_values : (cycle,) conformal p-values; NaN where there was not enough healthy data.
     passed : (cycle,) whether the threshold was passed.
     alarms : after persistence, in order of time within each unit.
@@ -214,8 +215,7 @@ class Monitor(BaseEstimator):
     def judge(self, windows: Windows) -> Verdict:
         """The same for windows that the plan has cut, in SI units."""
         self.require_known(windows)
-        scores = self.strategy_.detect(windows)
-        cycles = scores.by_cycle()
+        scores, cycles = self.strategy_.detect_by_cycle(windows)
         if self.threshold_ is None:
             undecided = np.full(len(cycles), np.nan)
             return Verdict(windows, scores, cycles, undecided, np.zeros(len(cycles), bool), ())
@@ -341,7 +341,7 @@ class Monitor(BaseEstimator):
 
     def set_threshold(self, calibration: Windows) -> None:
         """Set the threshold, in place, by healthy windows that nothing was learned from (SI units)."""
-        cycles = self.strategy_.detect(calibration).by_cycle()
+        _, cycles = self.strategy_.detect_by_cycle(calibration)
         self.guard_: GuardReport = BaselineGuard().check(cycles)
         odd = {cycle.cycle for cycle in self.guard_.odd}
         if self.exclude_odd and odd:

@@ -11,6 +11,7 @@ import numpy as np
 
 from jointwatch.bundle._to_onnx import quiet
 from jointwatch.core.errors import MissingExtra
+from jointwatch.core.slices import slices
 from jointwatch.models._onnx_graph import OnnxGraph
 
 __all__ = ["in_eight_bits"]
@@ -39,8 +40,8 @@ def in_eight_bits(graph: OnnxGraph, inputs: Mapping[str, np.ndarray], constants:
     class Samples(quantization.CalibrationDataReader):
         def __init__(self) -> None:
             self.rows: Iterator[dict[str, np.ndarray]] = (
-                {name: array[first : first + _ROWS] for name, array in inputs.items()} | dict(constants)
-                for first in range(0, len(next(iter(inputs.values()))), _ROWS)
+                {name: array[rows] for name, array in inputs.items()} | dict(constants)
+                for rows in slices(len(next(iter(inputs.values()))), _ROWS)
             )
 
         def get_next(self) -> dict[str, np.ndarray] | None:

@@ -14,13 +14,14 @@ from typing import Any
 import jointwatch
 from jointwatch.bundle._files import canonical, digest
 
-__all__ = ["MANIFEST", "SIGNATURE", "check_json", "check_names", "parse", "write"]
+__all__ = ["MANIFEST", "MANIFEST_LIMIT", "SIGNATURE", "check_json", "check_names", "parse", "write"]
 
 MANIFEST, SIGNATURE = "manifest.json", "signature.json"
 FORMAT, SCHEMA = "jointwatch bundle", 1
 
 _KEYS = {"format", "schema", "version", "kind", "facts", "members", "content_sha256"}
-_MEMBER_LIMIT, _MANIFEST_LIMIT, _DEPTH_LIMIT, _NAME_LIMIT = 1000, 4 << 20, 32, 200
+MANIFEST_LIMIT = 4 << 20  # bytes
+_MEMBER_LIMIT, _DEPTH_LIMIT, _NAME_LIMIT = 1000, 32, 200
 _PART = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
 _NAME = re.compile(rf"{_PART}(/{_PART})*")
 _KIND = re.compile(r"[a-z][a-z0-9 _-]{0,60}")
@@ -42,8 +43,8 @@ def write(kind: str, facts: Mapping[str, Any], members: Mapping[str, dict[str, A
     }
     _check_fields(content)
     raw = canonical({**content, "content_sha256": digest(content)})
-    if len(raw) > _MANIFEST_LIMIT:
-        raise ValueError(f"the facts are too large for a manifest ({len(raw)} bytes, at most {_MANIFEST_LIMIT})")
+    if len(raw) > MANIFEST_LIMIT:
+        raise ValueError(f"the facts are too large for a manifest ({len(raw)} bytes, at most {MANIFEST_LIMIT})")
     return raw
 
 
@@ -52,8 +53,8 @@ def parse(raw: bytes) -> dict[str, Any]:
 
     Errors: `LookupError` with its remedy if another release is needed, `ValueError` for all else that is wrong.
     """
-    if len(raw) > _MANIFEST_LIMIT:
-        raise ValueError(f"the manifest is too large ({len(raw)} bytes, at most {_MANIFEST_LIMIT})")
+    if len(raw) > MANIFEST_LIMIT:
+        raise ValueError(f"the manifest is too large ({len(raw)} bytes, at most {MANIFEST_LIMIT})")
     try:
         content = json.loads(raw.decode("ascii"))
     except RecursionError:

@@ -14,15 +14,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from jointwatch.bundle._files import replace
-from jointwatch.bundle._manifest import MANIFEST, SIGNATURE, check_names, parse, write
-from jointwatch.bundle._stored_zip import SIZE_LIMIT, header_size, pack, packed_size, read_first
+from jointwatch.bundle._manifest import MANIFEST, MANIFEST_LIMIT, SIGNATURE, check_names, parse, write
+from jointwatch.bundle._stored_zip import SIZE_LIMIT, frame, header_size, pack, packed_size, read_first
 from jointwatch.bundle.signature import Signature, fingerprint, sign, verify
 from jointwatch.core.errors import ModelFileError, UsageError
 
@@ -55,6 +56,13 @@ class Archive:
     def facts(self) -> dict[str, Any]:
         """What its writer noted."""
         return dict(self.manifest["facts"])
+
+    def read(self, name: str) -> bytes:
+        """Content of a member. Errors: `ModelFileError` if there is none of that name."""
+        try:
+            return self.members[name]
+        except KeyError as error:
+            raise ModelFileError(f"{self.path} has no {name}; make it again") from error
 
     def summary(self) -> list[str]:
         """What it is, in lines of text that are safe to print."""
@@ -142,7 +150,10 @@ def read_archive(path: str | Path, *, public_key: Ed25519PublicKey | None = None
     """
     path = Path(path)
     try:
-        return _read(path, _bytes(path), public_key)
+        if not stat.S_ISREG(path.stat().st_mode):  # before it is opened: a pipe would wait
+            raise ValueError("it is not a file")
+        with path.open("rb") as stream:
+            return _read(path, stream, public_key)
     except LookupError as error:
         raise ModelFileError(f"{path}: {error.args[0]}") from error
     except (OSError, ValueError) as error:
@@ -152,44 +163,45 @@ def read_archive(path: str | Path, *, public_key: Ed25519PublicKey | None = None
         ) from error
 
 
-def _bytes(path: Path) -> bytes:
-    status = path.stat()
-    if not stat.S_ISREG(status.st_mode):
-        raise ValueError("it is not a file")
-    if status.st_size > SIZE_LIMIT:
-        raise ValueError(f"it has {status.st_size} bytes, a bundle has {SIZE_LIMIT} at most")
-    with path.open("rb") as stream:
-        return stream.read(SIZE_LIMIT)
-
-
-def _read(path: Path, data: bytes, public_key: Ed25519PublicKey | None) -> Archive:
-    raw = read_first(data, 0, MANIFEST)
-    whole = {MANIFEST: raw}
-    offset = header_size(MANIFEST) + len(raw)
-    signature = None
-    if data.startswith(SIGNATURE.encode(), offset + header_size("")):
-        whole[SIGNATURE] = read_first(data, offset, SIGNATURE)
-        offset += header_size(SIGNATURE) + len(whole[SIGNATURE])
+def _read(path: Path, stream: BinaryIO, public_key: Ed25519PublicKey | None) -> Archive:
+    """Content is read after the sizes that are declared make up the file's own, and once."""
+    size = os.fstat(stream.fileno()).st_size
+    if size > SIZE_LIMIT:
+        raise ValueError(f"it has {size} bytes, a bundle has {SIZE_LIMIT} at most")
+    raw = read_first(stream, MANIFEST, MANIFEST_LIMIT)
+    whole, signature = {MANIFEST: raw}, None
+    if _stands_next(stream, SIGNATURE):
+        whole[SIGNATURE] = read_first(stream, SIGNATURE, MANIFEST_LIMIT)
         signature = Signature.from_json(whole[SIGNATURE])
     if public_key is not None:
         _check_signer(raw, signature, public_key)
     manifest = parse(raw)
     listed = manifest["members"]
-    expected = packed_size({name: len(content) for name, content in whole.items()})
-    expected += packed_size({name: member["size"] for name, member in listed.items()}) - packed_size({})
-    if len(data) != expected:
-        how = "it is truncated" if len(data) < expected else "it has bytes that its manifest does not list"
-        raise ValueError(f"{how} ({len(data)} bytes instead of {expected})")
+    first = len(whole)
+    sizes = {name: len(content) for name, content in whole.items()}
+    expected = packed_size(sizes | {name: member["size"] for name, member in listed.items()})
+    if size != expected:
+        how = "it is truncated" if size < expected else "it has bytes that its manifest does not list"
+        raise ValueError(f"{how} ({size} bytes instead of {expected})")
+    headers = []
     for name, member in listed.items():
-        start = offset + header_size(name)
-        content = data[start : start + member["size"]]
-        if _listed(content) != member:
+        headers.append(stream.read(header_size(name)))
+        whole[name] = stream.read(member["size"])
+        if _listed(whole[name]) != member:
             raise ValueError(f"{name} is damaged or not the one that its manifest lists")
-        whole[name], offset = content, start + member["size"]
-    if pack(whole) != data:
+    known, end = frame(whole)
+    if headers != known[first:] or stream.read(len(end) + 1) != end:
         raise ValueError("its headers are damaged, or another tool packed it")
     members = {name: whole[name] for name in listed}
     return Archive(path, manifest, members, signature.signed_by if signature else "", public_key is not None)
+
+
+def _stands_next(stream: BinaryIO, name: str) -> bool:
+    """Whether a record of this name begins where the stream stands, and stays."""
+    here = stream.tell()
+    found = stream.read(header_size(name)).endswith(name.encode("ascii"))
+    stream.seek(here)
+    return found
 
 
 def _check_signer(manifest: bytes, signature: Signature | None, key: Ed25519PublicKey) -> None:

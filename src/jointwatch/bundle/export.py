@@ -15,7 +15,7 @@ from jointwatch.bundle._int8 import in_eight_bits
 from jointwatch.bundle._to_onnx import to_onnx
 from jointwatch.bundle.archive import Archive, read_archive, write_archive
 from jointwatch.bundle.golden import Golden, Parity, compare, disturbed, golden_set, monitor_of
-from jointwatch.bundle.store import from_files, to_files
+from jointwatch.bundle.store import fitted_names, from_files, to_files
 from jointwatch.core import Recording
 from jointwatch.core.errors import ModelFileError, UsageError
 from jointwatch.core.estimator import BaseEstimator
@@ -43,11 +43,28 @@ class Bundle:
     model : `Monitor`, `AnomalyDetector`, `AxisFaultClassifier` or `TransmissionErrorGrader`, ready to judge recordings.
     golden : what the model that was exported said of some inputs.
     archive : manifest, signer, facts.
+    recalibration : manifest, signer and facts of the version in use, if there is one.
     """
 
     model: Any
     golden: Golden
     archive: Archive
+    recalibration: Archive | None = None
+
+    @property
+    def origin(self) -> dict[str, str | int]:
+        """What results name as the model they come from: name of the file, the digest that its manifest gives of
+        itself, bundle schema and version of jointwatch that wrote it; number of the recalibration in use (0 = none)
+        and its digest."""
+        manifest, version = self.archive.manifest, self.recalibration
+        return {
+            "file": self.archive.path.name,
+            "sha256": manifest["content_sha256"],
+            "schema": manifest["schema"],
+            "version": manifest["version"],
+            "recalibration": version.facts["number"] if version else 0,
+            "recalibration_sha256": version.manifest["content_sha256"] if version else "",
+        }
 
     def check(self) -> Parity:
         """Whether it says here what it said where it was exported."""
@@ -81,7 +98,7 @@ def export(
     Errors: `UsageError` for a model that is not fitted or cannot be exported, or whose bundle does not agree with it;
     `MissingExtra` without torch, onnx or onnxscript where it has networks.
     """
-    if not _is_fitted(model):
+    if not fitted_names(model):
         raise UsageError(f"{type(model).__name__} is not fitted; fit it before it is exported")
     golden = golden_set(model, recordings)
     deployed = _deployed(model)
@@ -117,17 +134,7 @@ def open_bundle(path: str | Path, *, public_key: Ed25519PublicKey | None = None)
 
 
 def _part(archive: Archive, folder: str) -> Any:
-    def read(name: str) -> bytes:
-        try:
-            return archive.members[folder + name]
-        except KeyError as error:
-            raise ModelFileError(f"{archive.path} has no {folder}{name}; export it again") from error
-
-    return from_files(read, archive.path)
-
-
-def _is_fitted(model: Any) -> bool:
-    return any(name.endswith("_") and not name.startswith("_") for name in vars(model))
+    return from_files(lambda name: archive.read(folder + name), archive.path)
 
 
 def _deployed(value: Any) -> Any:
@@ -139,8 +146,7 @@ def _deployed(value: Any) -> Any:
         return bare.of(value.normaliser_, _deployed(value.detector_)) if hasattr(value, "detector_") else bare
     if isinstance(value, BaseEstimator):
         twin = copy.copy(value)
-        fitted = [name for name in vars(value) if name.endswith("_") and not name.startswith("_")]
-        for name in {*value.get_params(deep=False), *fitted}:
+        for name in {*value.get_params(deep=False), *fitted_names(value)}:
             setattr(twin, name, _deployed(getattr(value, name)))
         if isinstance(twin, AnomalyDetector):
             twin.others_, twin.remembered_ = [], None

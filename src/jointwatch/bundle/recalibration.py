@@ -184,14 +184,8 @@ def recalibrated(bundle: Bundle, path: str | Path, *, public_key: Ed25519PublicK
     if archive.facts.get("bundle_sha256") != bundle.archive.manifest["content_sha256"]:
         raise ModelFileError(f"{path} belongs to another bundle than {bundle.archive.path}; recalibrate this one")
 
-    def read(name: str) -> bytes:
-        try:
-            return archive.members[name]
-        except KeyError as error:
-            raise ModelFileError(f"{path} has no {name}; recalibrate again") from error
-
-    state = from_files(read, path)
-    if not isinstance(state, State):
+    state = from_files(archive.read, path)
+    if not isinstance(state, State) or type(archive.facts.get("number")) is not int:
         raise ModelFileError(f"{path} holds no recalibration; recalibrate again")
     monitor = copy.copy(_monitor(bundle))
     if state.statistics:
@@ -200,7 +194,7 @@ def recalibrated(bundle: Bundle, path: str | Path, *, public_key: Ed25519PublicK
     monitor.healthy_, monitor.known_cycles_, monitor.facts_ = state.healthy, state.known_cycles, state.facts
     monitor.shortage_ = ""
     golden = replace(bundle.golden, scores=state.golden_scores, decisions=state.golden_decisions)
-    return Bundle(_model_around(bundle, monitor), golden, bundle.archive)
+    return Bundle(_model_around(bundle, monitor), golden, bundle.archive, archive)
 
 
 def _model_around(bundle: Bundle, monitor: Monitor) -> Any:

@@ -1,8 +1,9 @@
 """Fitted estimators on disk: JSON for the structure, safetensors for the numbers, no pickle.
 
-`save` walks parameters and fitted attributes (names that end in an underscore); `load` builds the same objects
-from classes of this package only and lets them rebuild what is not stored. The JSON file names the SHA-256 of
-the tensor file and of its own content, so that a damaged or foreign model is refused.
+`save` walks parameters and fitted attributes (names that end in an underscore); `load` builds the same objects and lets
+them rebuild what is not stored. A model is made of this package's estimators, networks, enumerations and frozen
+dataclasses; nothing else is stored or built. The JSON file names the SHA-256 of the tensor file and of its own content,
+so that a damaged or foreign model is refused.
 """
 
 from __future__ import annotations
@@ -28,10 +29,10 @@ from jointwatch.bundle._files import digest, replace
 from jointwatch.bundle._manifest import check_names
 from jointwatch.core import Channel
 from jointwatch.core.errors import JointwatchError, MissingExtra, ModelFileError, UsageError, missing_extra
-from jointwatch.core.estimator import NotFittedError
+from jointwatch.core.estimator import BaseEstimator, NotFittedError
 from jointwatch.models._onnx_graph import OnnxGraph
 
-__all__ = ["from_files", "load", "save", "to_files"]
+__all__ = ["fitted_names", "from_files", "load", "save", "to_files"]
 
 SCHEMA = 2
 _JSON, _TENSORS = "model.json", "arrays.safetensors"
@@ -128,6 +129,15 @@ def from_files(read: Callable[[str], bytes], where: str | Path) -> Any:
         raise ModelFileError(f"{where} cannot be rebuilt by this release ({error}); fit the model again") from error
 
 
+def fitted_names(estimator: Any) -> list[str]:
+    """Names of what an estimator has learned and is stored: they end in an underscore, none begins with one."""
+    return [name for name in vars(estimator) if _is_fitted_name(name)]
+
+
+def _is_fitted_name(name: str) -> bool:
+    return name.endswith("_") and not name.startswith("_")
+
+
 @dataclasses.dataclass
 class _Content:
     """What does not go into the JSON."""
@@ -185,14 +195,14 @@ def _pack(value: Any, where: str, content: _Content) -> Any:
             "config": _pack(value.config(), where, content),
             "weights": _pack(weights, where, content),
         }
-    if hasattr(value, "get_params"):
-        fitted = {k: v for k, v in vars(value).items() if k.endswith("_") and not k.startswith("_")}
+    if isinstance(value, BaseEstimator):
+        fitted = {k: getattr(value, k) for k in fitted_names(value)}
         return {
             "$estimator": _name(type(value)),
             "params": {k: _pack(v, f"{where}.{k}", content) for k, v in value.get_params(deep=False).items()},
             "fitted": {k: _pack(v, f"{where}.{k}", content) for k, v in fitted.items()},
         }
-    if dataclasses.is_dataclass(value):
+    if _is_value(type(value)):
         fields = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
         return {
             "$data": _name(type(value)),
@@ -209,7 +219,7 @@ def _unpack(tree: Any, arrays: dict[str, np.ndarray], files: dict[str, bytes]) -
     kind = next(iter(tree), "")
     body: Any = tree.get(kind)
     if kind == "$enum":
-        return _class(body)(tree["value"])
+        return _class(body, Enum)(tree["value"])
     if kind == "$float":
         return float(body)
     if kind == "$text":
@@ -229,14 +239,14 @@ def _unpack(tree: Any, arrays: dict[str, np.ndarray], files: dict[str, bytes]) -
     if kind == "$network":
         import torch
 
-        network = _class(body)(**_unpack(tree["config"], arrays, files))
+        network = _class(body, torch.nn.Module)(**_unpack(tree["config"], arrays, files))
         weights = _unpack(tree["weights"], arrays, files)
         network.load_state_dict({key: torch.from_numpy(array.copy()) for key, array in weights.items()})
         return network.eval()
     if kind == "$estimator":
-        estimator = _class(body)(**{k: _unpack(v, arrays, files) for k, v in tree["params"].items()})
+        estimator = _class(body, BaseEstimator)(**{k: _unpack(v, arrays, files) for k, v in tree["params"].items()})
         for name, value in tree["fitted"].items():
-            if name.startswith("_") or not name.endswith("_"):
+            if not _is_fitted_name(name):
                 raise ValueError(f"{name} is no fitted attribute")
             setattr(estimator, name, _unpack(value, arrays, files))
         if tree["fitted"] and hasattr(estimator, "_rebuild"):
@@ -251,11 +261,19 @@ def _name(kind: type) -> str:
     return f"{kind.__module__}:{kind.__qualname__}"
 
 
-def _class(name: str) -> Any:
+def _is_value(kind: type) -> bool:
+    """Whether objects of this class are values: frozen dataclasses."""
+    return dataclasses.is_dataclass(kind) and bool(kind.__dataclass_params__.frozen)  # type: ignore[attr-defined]
+
+
+def _class(name: str, base: type | None = None) -> Any:
+    """A class of this package below `base`, or without one a value's. Errors: `ValueError` for any other."""
     module, _, attribute = name.partition(":")
     if not module.startswith("jointwatch.") or "." in attribute:
         raise ValueError(f"{name} is not a class of jointwatch")
     found = getattr(importlib.import_module(module), attribute)
     if not isinstance(found, type) or found.__module__ != module:
         raise ValueError(f"{name} is not a class of jointwatch")
+    if not (_is_value(found) if base is None else issubclass(found, base)):
+        raise ValueError(f"{name} is not a {'value' if base is None else base.__name__} that a model is made of")
     return found

@@ -120,8 +120,9 @@ def load_model(
     public_key: Path | None = None,
     recalibration: Path | None = None,
     recalibration_key: Path | None = None,
-) -> Any:
-    """The stored model of a folder or a bundle: an anomaly detector, a classifier or a grader."""
+) -> tuple[Any, dict[str, str | int]]:
+    """The stored model of a folder or a bundle: an anomaly detector, a classifier or a grader; and what results name as
+    its origin, which is empty for a folder."""
     from jointwatch.alarms.monitor import Monitor
     from jointwatch.bundle import load, open_bundle, recalibrated
     from jointwatch.bundle.signature import load_public_key
@@ -130,21 +131,21 @@ def load_model(
     if path.is_dir() or not path.exists():
         if path.is_dir() and (public_key or recalibration):
             raise UsageError(f"{path} is no bundle: signatures and recalibrations belong to .jointwatch files")
-        found = load(path)
+        found, origin = load(path), {}
     else:
         bundle = open_bundle(path, public_key=load_public_key(public_key) if public_key else None)
         if recalibration:
             key = load_public_key(recalibration_key) if recalibration_key else None
             bundle = recalibrated(bundle, recalibration, public_key=key)
-        found = bundle.model
-    return AnomalyDetector.around(found) if isinstance(found, Monitor) else found
+        found, origin = bundle.model, bundle.origin
+    return AnomalyDetector.around(found) if isinstance(found, Monitor) else found, origin
 
 
 def load_detector(folder: Path) -> AnomalyDetector:
     """The stored detector, or a monitor behind that front door; any other stored model is refused."""
     from jointwatch.diagnosis.anomaly import AnomalyDetector
 
-    found = load_model(folder)
+    found, _ = load_model(folder)
     if not isinstance(found, AnomalyDetector):
         raise ModelFileError(
             f"{folder} holds a {type(found).__name__}, not an anomaly detector as `jointwatch fit` writes it"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -34,14 +34,15 @@ def score(
     """Score recordings, raise alarms, and write scores.parquet, alarms.json and report.html.
 
     Of a classifier or a grader the scores are conditions or grades with their probabilities. Without the extra `fit`,
-    scores.csv takes the place of scores.parquet, and there is no report.
+    scores.csv takes the place of scores.parquet, and there is no report. Results of a bundle name its file, digest
+    and version, and the recalibration in use.
     """
     from jointwatch.diagnosis.anomaly import AnomalyDetector
 
-    found = load_model(model, public_key, recalibration, recalibration_key)
+    found, origin = load_model(model, public_key, recalibration, recalibration_key)
     recordings = read(path, columns)
     if not isinstance(found, AnomalyDetector):
-        _diagnose(found, recordings, out)
+        _diagnose(found, recordings, out, origin)
         return
     from jointwatch.reports.verdict import write_verdict
 
@@ -55,14 +56,14 @@ def score(
         markup=False,
         highlight=False,
     )
-    files = write_verdict(monitor, verdict, recordings, out, said)
+    files = write_verdict(monitor, verdict, recordings, out, said, origin)
     for file in files:
         written(file)
     if files[-1].name != "report.html":
         console.print("no report.html: that needs pip install 'jointwatch\\[fit]'", soft_wrap=True)
 
 
-def _diagnose(model: Any, recordings: Sequence[Recording], out: Path) -> None:
+def _diagnose(model: Any, recordings: Sequence[Recording], out: Path, origin: Mapping[str, str | int]) -> None:
     from jointwatch.reports.diagnosed import in_words, write_diagnosis
 
     if not (hasattr(model, "diagnose") or hasattr(model, "grade")):
@@ -70,4 +71,4 @@ def _diagnose(model: Any, recordings: Sequence[Recording], out: Path) -> None:
     with console.status("scoring"):
         found = model.diagnose(recordings) if hasattr(model, "diagnose") else model.grade(recordings)
     console.print(in_words(found), markup=False, highlight=False, soft_wrap=True)
-    written(write_diagnosis(found, out))
+    written(write_diagnosis(found, out, origin))

@@ -69,14 +69,18 @@ class Scores:
         if len(self) == 0:
             return self
         first, group, start, stop = self.index.grouped(self.index.cycle)
-        worst = np.lexsort((np.arange(len(self)), -self.value, group))
-        rows = worst[np.searchsorted(group[worst], np.arange(len(first)))]
-        best = self.take(rows)
+        best = self.take(self.highest())
         columns = {**best.index.columns(), "start_s": start, "stop_s": stop}
         anomalous = np.zeros(len(first), bool)
         np.logical_or.at(anomalous, group, self.index.label == "anomalous")
         columns["label"] = np.where(anomalous, "anomalous", columns["label"])
         return replace(best, index=Index(**columns))
+
+    def highest(self) -> np.ndarray:
+        """(cycle,) the row of each cycle that scores highest, the first of equal ones; the rows of `by_cycle`."""
+        first, group, _, _ = self.index.grouped(self.index.cycle)
+        worst = np.lexsort((np.arange(len(self)), -self.value, group))
+        return worst[np.searchsorted(group[worst], np.arange(len(first)))]
 
     def by_joint(self) -> np.ndarray | None:
         """(row, joint) share of the blame that each joint has, column 0 is joint 1; rows sum to 1, or are 0 where no

@@ -10,6 +10,7 @@ import numpy as np
 
 from jointwatch.core import Windows
 from jointwatch.core.errors import UsageError
+from jointwatch.core.slices import slices
 from jointwatch.detectors.base import Detector
 from jointwatch.models._onnx_graph import OnnxGraph
 from jointwatch.training.synthetic_anomalies import disturb
@@ -86,16 +87,20 @@ class NetworkGraph(Detector):
 
     def _score(self, windows: Windows) -> np.ndarray:
         scores = np.empty(len(windows))
-        for rows in _chunks(len(windows)):
+        for rows in slices(len(windows), _CHUNK):
             scores[rows], *_ = self._run(self.score_graph, windows[rows])
         return scores
 
     def _contributions(self, windows: Windows) -> np.ndarray:
         return self._assess(windows)[1]
 
+    @property
+    def _costly_contributions(self) -> bool:
+        return self.blame_graph is not None
+
     def _assess(self, windows: Windows) -> tuple[np.ndarray, np.ndarray]:
         scores, parts = np.empty(len(windows)), np.empty(windows.shape[:2])
-        for rows in _chunks(len(windows)):
+        for rows in slices(len(windows), _CHUNK):
             scores[rows], parts[rows] = self._run(self.blame_graph or self.score_graph, windows[rows])
         # in eight bits what decides is the smaller graph, whoever asks
         return self._score(windows) if self.eight_bits else scores, parts
@@ -145,7 +150,3 @@ class NetworkGraph(Detector):
 
     def _run(self, graph: OnnxGraph, windows: Windows) -> tuple[np.ndarray, ...]:
         return graph.run(**self.inputs(windows), **self.constants(graph))
-
-
-def _chunks(count: int) -> list[slice]:
-    return [slice(first, first + _CHUNK) for first in range(0, count, _CHUNK)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from typing import Any, Self, final
 
 import numpy as np
@@ -45,6 +46,11 @@ class Detector(BaseEstimator, ABC):
     def _assess(self, windows: Windows) -> tuple[np.ndarray, np.ndarray | None]:
         """Scores and contributions of the same windows; overridden where they share the work."""
         return self._score(windows), self._contributions(windows)
+
+    @property
+    def _costly_contributions(self) -> bool:
+        """Whether contributions take more than scores do, so that they are left out where nobody looks."""
+        return False
 
     def _rebuild(self) -> None:
         """Make what is not stored from what is."""
@@ -90,6 +96,19 @@ class Detector(BaseEstimator, ABC):
         scores, parts = self._assess(windows) if len(windows) else (np.empty(0), None)
         channels = windows.channels if parts is not None else ()
         return Scores(scores, windows.index, self.name, channels, parts)
+
+    @final
+    def detect_by_cycle(self, windows: Windows) -> tuple[Scores, Scores]:
+        """`detect`, and its `by_cycle()`: contributions of the highest window of each cycle. Where contributions take
+        long and cycles have several windows, those of the other windows are not computed, and the first result has
+        none."""
+        windows = self._checked(windows)
+        if not self._costly_contributions or 2 * len(np.unique(windows.index.cycle)) > len(windows):
+            scores = self.detect(windows)
+            return scores, scores.by_cycle()
+        scores = Scores(self._score(windows), windows.index, self.name)
+        best = self.detect(windows[scores.highest()])
+        return scores, replace(best, index=scores.by_cycle().index)
 
     @final
     def score(self, X: Windows | np.ndarray, y: np.ndarray | None = None) -> float:

@@ -13,6 +13,7 @@ from torch.func import functional_call
 
 from jointwatch.core import Channel, Windows
 from jointwatch.core.errors import NotEnoughData, UsageError
+from jointwatch.core.slices import slices
 from jointwatch.detectors._network_graph import NetworkGraph, standardised
 from jointwatch.detectors._spread import channel_moments
 from jointwatch.detectors.base import Detector
@@ -230,12 +231,16 @@ class Cnn(Detector):
         values, mask = self._standardised(windows), torch.tensor(windows.presence)
         scores = np.empty(len(windows))
         with torch.inference_mode():
-            for rows in _chunks(len(windows)):
+            for rows in slices(len(windows), _CHUNK):
                 scores[rows] = log_odds(self._fast(values[rows], mask[rows])).numpy()
         return scores
 
     def _contributions(self, windows: Windows) -> np.ndarray:
         return self._assess(windows)[1]
+
+    @property
+    def _costly_contributions(self) -> bool:
+        return True
 
     def _assess(self, windows: Windows) -> tuple[np.ndarray, np.ndarray]:
         """Scores, and how far each channel's part of them is above what it is in healthy windows, relative to how
@@ -249,7 +254,7 @@ class Cnn(Detector):
         the windows are the references, and each is compared with another."""
         references = torch.from_numpy(self.references_.astype(np.float32))
         scores, parts = np.empty(len(values)), np.empty(values.shape[:2])
-        for rows in _chunks(len(values)):
+        for rows in slices(len(values), _CHUNK):
             odds, blamed = blame(self._fast, values[rows], mask[rows], references, own and len(references) > 1)
             scores[rows], parts[rows] = odds.numpy(), blamed.numpy()
         return scores, parts
@@ -383,7 +388,3 @@ class _WithAnomalies:
         both = np.concatenate([values, np.clip(odd, -self.clip_sigma, self.clip_sigma)])
         label = np.repeat([0, 1], len(batch))
         return Batch.of_arrays(both, np.concatenate([mask, mask]), label, np.tile(batch.domain.numpy(), 2))
-
-
-def _chunks(count: int) -> list[slice]:
-    return [slice(first, first + _CHUNK) for first in range(0, count, _CHUNK)]

@@ -13,6 +13,7 @@ from torch.func import functional_call
 
 from jointwatch.core import Windows
 from jointwatch.core.errors import UsageError
+from jointwatch.core.slices import slices
 from jointwatch.detectors._network_graph import NetworkGraph, standardised
 from jointwatch.detectors._spread import channel_moments
 from jointwatch.detectors.base import Detector
@@ -192,8 +193,7 @@ class CnnLstmAutoEncoder(Detector):
         data = self._batch(windows)
         errors = np.empty(windows.shape[:2])
         with torch.inference_mode():
-            for first in range(0, len(windows), _CHUNK):
-                rows = slice(first, first + _CHUNK)
+            for rows in slices(len(windows), _CHUNK):
                 values, mask = data.values[rows], data.mask[rows]
                 errors[rows] = channel_errors(self.network_(values, mask), values, mask).numpy()
         return errors

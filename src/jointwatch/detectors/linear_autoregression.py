@@ -8,6 +8,7 @@ import numpy as np
 
 from jointwatch.core import Windows
 from jointwatch.core.errors import UsageError
+from jointwatch.core.slices import slices
 from jointwatch.detectors._spread import usable_scale
 from jointwatch.detectors.base import Detector
 
@@ -112,7 +113,5 @@ class LinearAutoregression(Detector):
             yield past.reshape(-1, past.shape[2]), z[:, order:].reshape(-1, channels)
 
 
-def _blocks(windows: Windows) -> Iterator[slice]:
-    step = max(1, _SAMPLES_A_BLOCK // windows.shape[2])
-    for start in range(0, len(windows), step):
-        yield slice(start, min(start + step, len(windows)))
+def _blocks(windows: Windows) -> list[slice]:
+    return slices(len(windows), max(1, _SAMPLES_A_BLOCK // windows.shape[2]))

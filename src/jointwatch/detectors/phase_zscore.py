@@ -6,6 +6,7 @@ import numpy as np
 
 from jointwatch.core import Windows
 from jointwatch.core.errors import UsageError
+from jointwatch.core.slices import slices
 from jointwatch.detectors._spread import usable_scale
 from jointwatch.detectors.base import Detector
 
@@ -98,8 +99,7 @@ class PhaseZscore(Detector):
     def _contributions(self, windows: Windows) -> np.ndarray:
         cell = _bins(windows, _share_of_cycle(windows), self.profile_mean_.shape[1])
         parts = np.empty(windows.shape[:2])
-        for start in range(0, len(windows), _BLOCK):
-            block = slice(start, start + _BLOCK)
+        for block in slices(len(windows), _BLOCK):
             mean = self.profile_mean_[:, cell[block]].transpose(1, 0, 2)
             std = self.profile_std_[:, cell[block]].transpose(1, 0, 2)
             parts[block] = np.square((windows.values[block] - mean) / std).mean(axis=2)

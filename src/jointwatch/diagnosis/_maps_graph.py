@@ -9,7 +9,8 @@ import numpy as np
 
 from jointwatch.core import Windows
 from jointwatch.core.errors import UsageError
-from jointwatch.diagnosis._scaled_maps import ScaledMaps
+from jointwatch.core.slices import slices
+from jointwatch.diagnosis._scaled_maps import AT_ONCE, ScaledMaps
 from jointwatch.models._onnx_graph import OnnxGraph
 from jointwatch.windows.feature_maps import FeatureMaps
 
@@ -67,7 +68,7 @@ class MapsGraph(ScaledMaps):
 
     def _log_proba(self, values: np.ndarray, presence: np.ndarray) -> np.ndarray:
         found = [np.empty((0, self.classes))]
-        for rows in self._chunks(len(values)):
+        for rows in slices(len(values), AT_ONCE):
             found.append(self.judge_graph.run(values=values[rows], mask=presence[rows])[0].astype(np.float64))
         return np.concatenate(found)
 

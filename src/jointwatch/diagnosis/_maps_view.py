@@ -13,8 +13,9 @@ import torch
 
 from jointwatch.core import Windows, catalog
 from jointwatch.core.errors import NotEnoughData
+from jointwatch.core.slices import slices
 from jointwatch.diagnosis._maps_graph import MapsGraph
-from jointwatch.diagnosis._scaled_maps import ScaledMaps
+from jointwatch.diagnosis._scaled_maps import AT_ONCE, ScaledMaps
 from jointwatch.diagnosis._split import held_out_units
 from jointwatch.models._blame import blame
 from jointwatch.models._onnx_graph import Compiler, GraphFunction
@@ -150,7 +151,7 @@ class MapsView(ScaledMaps):
     def _log_proba(self, values: np.ndarray, presence: np.ndarray) -> np.ndarray:
         found = [np.empty((0, int(self.networks_[0].config()["classes"])))]
         with torch.inference_mode():
-            for rows in self._chunks(len(values)):
+            for rows in slices(len(values), AT_ONCE):
                 inputs, mask = torch.from_numpy(values[rows]), torch.tensor(presence[rows])
                 found.append(_mean_log_proba(self.networks_, inputs, mask).double().numpy())
         return np.concatenate(found)

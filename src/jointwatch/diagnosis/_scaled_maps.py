@@ -11,14 +11,15 @@ import numpy as np
 from jointwatch.core import Channel, Recording, Windows
 from jointwatch.core.errors import UsageError
 from jointwatch.core.estimator import BaseEstimator
+from jointwatch.core.slices import slices
 from jointwatch.diagnosis._checks import check_cycles
 from jointwatch.diagnosis.base import Explanation
 from jointwatch.windows.feature_maps import FeatureMaps
 from jointwatch.windows.own_baseline import OwnBaseline
 
-__all__ = ["ScaledMaps"]
+__all__ = ["AT_ONCE", "ScaledMaps"]
 
-_CHUNK = 512
+AT_ONCE = 512  # maps
 _CLIP = 5.0
 _SAME_RATE = 0.02
 
@@ -71,7 +72,7 @@ class ScaledMaps(BaseEstimator):
         """
         self._check(maps)
         values = self.scaled(maps)
-        found = [self._blamed(values[rows], maps.presence[rows]) for rows in self._chunks(len(values))]
+        found = [self._blamed(values[rows], maps.presence[rows]) for rows in slices(len(values), AT_ONCE)]
         parts = np.concatenate([np.empty((0, values.shape[1])), *(part for part, _ in found)])
         shares = [share for _, share in found if share is not None]
         signals, summed = _by_signal(maps, parts)
@@ -123,10 +124,6 @@ class ScaledMaps(BaseEstimator):
         self._check(maps)
         self.own_ = self.own_.add(self._means(maps), maps.index)
         self._measure(maps[maps.index.label == "normal"])
-
-    @staticmethod
-    def _chunks(count: int) -> list[slice]:
-        return [slice(first, first + _CHUNK) for first in range(0, count, _CHUNK)]
 
 
 def _by_signal(maps: Windows, parts: np.ndarray) -> tuple[tuple[Channel, ...], np.ndarray]:

@@ -11,9 +11,12 @@ import numpy as np
 __all__ = ["write_scores"]
 
 
-def write_scores(columns: Mapping[str, np.ndarray], out: Path) -> Path:
-    """Write one row a decision into `out` (made if absent)."""
+def write_scores(columns: Mapping[str, np.ndarray], out: Path, origin: Mapping[str, str | int] | None = None) -> Path:
+    """Write one row a decision into `out` (made if absent). `origin` are facts of the bundle that decided: further
+    columns, so that rows of several bundles can be put together."""
     out.mkdir(parents=True, exist_ok=True)
+    rows = len(next(iter(columns.values())))
+    columns = {**columns, **{f"bundle {name}": np.full(rows, fact) for name, fact in (origin or {}).items()}}
     try:
         import polars as pl
     except ModuleNotFoundError:  # a small installation: text holds every digit, too

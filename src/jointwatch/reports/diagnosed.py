@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 from jointwatch.diagnosis.base import Diagnosis, Grades
@@ -19,6 +20,6 @@ def in_words(found: Diagnosis | Grades) -> str:
     return f"{len(found)} decisions: {counts}" + (f"; not judged: {skipped}" if skipped else "")
 
 
-def write_diagnosis(found: Diagnosis | Grades, out: Path) -> Path:
-    """Write the table into `out` (made if absent) and return its path."""
-    return write_scores(found.columns(), out)
+def write_diagnosis(found: Diagnosis | Grades, out: Path, origin: Mapping[str, str | int] | None = None) -> Path:
+    """Write the table into `out` (made if absent) and return its path. `origin`: see `write_scores`."""
+    return write_scores(found.columns(), out, origin)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,25 +22,36 @@ __all__ = ["report_of", "write_verdict"]
 
 
 def write_verdict(
-    monitor: Monitor, verdict: Verdict, recordings: Sequence[Recording], out: Path, said: np.ndarray | None = None
+    monitor: Monitor,
+    verdict: Verdict,
+    recordings: Sequence[Recording],
+    out: Path,
+    said: np.ndarray | None = None,
+    origin: Mapping[str, str | int] | None = None,
 ) -> list[Path]:
     """Write the files into `out` (made if absent) and return their paths: scores.parquet, alarms.json and report.html;
     on an installation without the extra `fit` scores.csv and alarms.json. `said` (cycle,) is what is said of each
-    cycle, as `AnomalyDetector.said` gives it: a further column of the scores."""
+    cycle, as `AnomalyDetector.said` gives it: a further column of the scores. `origin` are facts of the bundle that the
+    monitor comes from, named in all of them; nothing for a model folder."""
     out.mkdir(parents=True, exist_ok=True)
-    files = [write_scores(_columns(verdict, said), out), out / "alarms.json"]
-    files[1].write_text(json.dumps(_alarms(monitor, verdict), indent=1, allow_nan=False), encoding="utf-8")
+    files = [write_scores(_columns(verdict, said), out, origin), out / "alarms.json"]
+    files[1].write_text(json.dumps(_alarms(monitor, verdict, origin), indent=1, allow_nan=False), encoding="utf-8")
     try:
         from jointwatch.reports.html import write_report  # templates and pictures: not on a small installation
     except ModuleNotFoundError as error:
         if missing_extra(error) is None:
             raise
         return files
-    return [*files, write_report(report_of(monitor, verdict, recordings), out / "report.html")]
+    return [*files, write_report(report_of(monitor, verdict, recordings, origin), out / "report.html")]
 
 
-def report_of(monitor: Monitor, verdict: Verdict, recordings: Sequence[Recording]) -> ReportData:
-    """The page's content from a monitor and what it says of the recordings."""
+def report_of(
+    monitor: Monitor,
+    verdict: Verdict,
+    recordings: Sequence[Recording],
+    origin: Mapping[str, str | int] | None = None,
+) -> ReportData:
+    """The page's content from a monitor and what it says of the recordings; `origin` as in `write_verdict`."""
     facts = monitor.facts_
     notes = [f"{count} calibration windows left out: {why}" for why, count in facts["skipped"].items()]
     if facts["unlabelled_taken_as_healthy"]:
@@ -74,6 +85,7 @@ def report_of(monitor: Monitor, verdict: Verdict, recordings: Sequence[Recording
             further=(
                 ("training windows", str(facts["training_windows"])),
                 ("threshold held out by", facts["held_out_by"]),
+                *((f"bundle {name.replace('_', ' ')}", str(fact)) for name, fact in (origin or {}).items() if fact),
             ),
         ),
         windows=verdict.windows,
@@ -104,9 +116,10 @@ def _columns(verdict: Verdict, said: np.ndarray | None) -> dict[str, np.ndarray]
     return columns
 
 
-def _alarms(monitor: Monitor, verdict: Verdict) -> dict[str, object]:
+def _alarms(monitor: Monitor, verdict: Verdict, origin: Mapping[str, str | int] | None) -> dict[str, object]:
     return {
         "version": jointwatch.__version__,
+        **({"bundle": dict(origin)} if origin else {}),
         "false_alarm_rate": monitor.false_alarm_rate,
         "threshold": None if monitor.threshold_ is None else float(monitor.threshold_.threshold_),
         "message": monitor.shortage_,

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from jointwatch.core.errors import UsageError
+from jointwatch.core.slices import slices
 from jointwatch.models._masked_patches import MaskedPatches
 from jointwatch.models._patch_encoder import SIZES, PatchEncoder, patches_of
 from jointwatch.training.corpus import Part
@@ -41,8 +42,9 @@ class HeldOutMasked:
         total = 0.0
         with torch.inference_mode():
             for group in self.groups:
-                for rows in _slices(len(group)):
-                    total += len(rows) * float(MaskedReconstruction()(network, group.take(rows).to(device), 1.0))
+                for rows in slices(len(group), _AT_ONCE):
+                    some = group.take(np.r_[rows])
+                    total += len(some) * float(MaskedReconstruction()(network, some.to(device), 1.0))
         network.train(mode)
         return total / sum(map(len, self.groups))
 
@@ -136,8 +138,8 @@ def _figures(network: MaskedPatches, group: Telemetry) -> dict[str, float]:
     hidden = group.hidden & there.unsqueeze(2)
     count = int(hidden.sum())
     with torch.inference_mode():
-        for rows in _slices(len(group)):
-            some = group.take(rows)
+        for rows in slices(len(group), _AT_ONCE):
+            some = group.take(np.r_[rows])
             rebuilt = network(*some.grid(), some.step_s, some.joint, some.hidden)
             sums["network"] += float(masked_error(rebuilt, patches[rows], hidden[rows])) * int(hidden[rows].sum())
     for how in GUESSES:
@@ -157,7 +159,3 @@ def _with_masks(group: Telemetry, seed: int) -> Telemetry:
 
 def _held_out(part: Part, share: float, seed: int) -> np.ndarray:
     return held_out_groups(part.windows.index.unit_session, share, seed)
-
-
-def _slices(count: int) -> list[np.ndarray]:
-    return [np.arange(first, min(first + _AT_ONCE, count)) for first in range(0, count, _AT_ONCE)]

@@ -88,6 +88,11 @@ class Strategy(BaseEstimator, ABC):
         """Scores with their index and contributions."""
         return self.detector_.detect(self.normaliser_.transform(windows))
 
+    @final
+    def detect_by_cycle(self, windows: Windows) -> tuple[Scores, Scores]:
+        """Scores of windows, and of cycles: their highest window's, with contributions."""
+        return self.detector_.detect_by_cycle(self.normaliser_.transform(windows))
+
     @property
     def name(self) -> str:
         """Catalog name: the stem of the file the strategy lives in."""

@@ -11,6 +11,7 @@ import numpy as np
 from jointwatch.core import Channel, Quantity, Windows
 from jointwatch.core.errors import NotEnoughData, UsageError
 from jointwatch.core.estimator import BaseEstimator, NotFittedError, TransformerMixin
+from jointwatch.core.slices import slices
 
 __all__ = ["DomainZScore"]
 
@@ -143,7 +144,7 @@ class DomainZScore(TransformerMixin, BaseEstimator):
                 "call adapt with windows that have it"
             )
         values = np.empty(X.shape, np.float32)
-        for block in _blocks(len(X)):
+        for block in slices(len(X), _BLOCK):
             mean, scale = self.mean_[row[block], :, None], self.scale_[row[block], :, None]
             z = np.clip((X.values[block] - mean) / scale, -self.clip_sigma, self.clip_sigma)
             values[block] = z * X.presence[block, :, None]
@@ -214,15 +215,11 @@ def _labels(y: np.ndarray, count: int) -> np.ndarray:
     return y if y.dtype.kind in "US" else np.where(y.astype(int) == 1, "anomalous", "normal")
 
 
-def _blocks(count: int) -> Iterator[slice]:
-    return (slice(start, start + _BLOCK) for start in range(0, count, _BLOCK))
-
-
 def _pieces(
     values: np.ndarray, rows: np.ndarray, presence: np.ndarray, low: np.ndarray, high: np.ndarray
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Blocks of (window, channel, time) float64, clipped between the channel's bounds, and their presence."""
-    for block in _blocks(len(rows)):
+    for block in slices(len(rows), _BLOCK):
         x = values[rows[block]].astype(np.float64)
         yield np.clip(x, low[:, None], high[:, None]), presence[block, :, None]
 

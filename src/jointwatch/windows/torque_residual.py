@@ -12,6 +12,7 @@ import numpy as np
 from jointwatch.core import Channel, Quantity, Source, Windows
 from jointwatch.core.errors import MissingChannel, NotEnoughData, UsageError
 from jointwatch.core.estimator import BaseEstimator, NotFittedError, TransformerMixin
+from jointwatch.core.slices import slices
 from jointwatch.signals.differentiate import differentiate
 from jointwatch.windows._torque_terms import Terms
 from jointwatch.windows.time_step import time_step_s
@@ -307,8 +308,7 @@ def _motions(
     """Blocks of the rows with position, velocity and acceleration (window, time, joint) in SI."""
     places, step_s = _positions(windows.channels, joints), time_step_s(windows)[rows]
     held = not np.isfinite(windows.rate_hz)  # whole cycles begin before their first sample
-    for first in range(0, len(rows), _BLOCK):
-        block = slice(first, first + _BLOCK)
+    for block in slices(len(rows), _BLOCK):
         values, presence = windows.values[rows[block]].astype(np.float64), windows.presence[rows[block]]
         q = values[:, places]
         v = _slope(q, step_s[block], held)
