@@ -95,7 +95,7 @@ def test_long_lines_are_shown_whole(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "says"),
     [
-        (["m4"], 2, "no preset 'm4'; there are demo"),
+        (["m4"], 2, "no preset 'm4'; there are arms"),
         (["nowhere.yaml"], 3, "nowhere.yaml"),
         (["BAD"], 3, "is no fleet file"),
         (["WRONG"], 3, "groups.0.units"),

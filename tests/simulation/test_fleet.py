@@ -364,7 +364,7 @@ def test_what_does_not_exist_is_named_before_anything_is_simulated(change: dict[
 
 
 def test_unknown_presets_and_files_are_named(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no preset 'm4'; there are demo"):
+    with pytest.raises(UsageError, match="no preset 'm4'; there are arms"):
         load_spec("m4")
     with pytest.raises(InputError, match="not found"):
         load_spec(tmp_path / "none.yaml")

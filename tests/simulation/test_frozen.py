@@ -12,6 +12,7 @@ from jointwatch.simulation.spec import load_spec, presets
 
 FROZEN = {
     ("1", "1"): {
+        "arms": "a2e19ebaed79a3bb",
         "demo": "9e5c2dc9e21dc7ee",
         "m1-axes": "cd958b665244f531",
         "m1-published": "67974d88c91b1576",
