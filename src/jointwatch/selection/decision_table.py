@@ -57,7 +57,7 @@ class FineTuningRow:
 @dataclass(frozen=True)
 class StrategyRow:
     """One of the six strategies. `labels` : windows of the target it wants labelled at least, `anomalous` : some of
-    them as anomalous; `entry` : its name in the catalog, empty where this release has none."""
+    them as anomalous; `entry` : its name in the catalog."""
 
     number: int
     name: str
@@ -102,7 +102,7 @@ class Match:
     def entries(self) -> tuple[str, ...]:
         """Names of the catalog worth trying, in order, each once."""
         found = [strategy.entry for strategy in self.strategies] + [e for row in self.fine_tuning for e in row.entries]
-        return tuple(dict.fromkeys(name for name in found if name))
+        return tuple(dict.fromkeys(found))
 
     @property
     def first_entries(self) -> tuple[str, ...]:
@@ -142,7 +142,7 @@ class DecisionTable:
         >>> match.entries[:4]
         ('normalisation', 'batch_norm', 'dann', 'supervised_contrastive')
         >>> match.entries[4:], match.first_entries[4:]
-        (('l2_sp', 'discriminative', 'gradual_unfreezing', 'lora'), ('l2_sp',))
+        (('foundation', 'l2_sp', 'discriminative', 'gradual_unfreezing', 'lora'), ('foundation', 'l2_sp'))
         """
         sizes, likeness = self.sizes(situation.labelled), self.similarity(situation.similarity)
         cells = tuple(r for r in self.fine_tuning if r.target_size in sizes and r.similarity == likeness)
@@ -178,7 +178,7 @@ class DecisionTable:
         found = [
             (row.labels, f"strategy {row.number} ({row.name}) applies")
             for row in self.strategies
-            if row.entry and row.labels > situation.labelled and row.sources <= situation.sources and situation.network
+            if row.labels > situation.labelled and row.sources <= situation.sources and situation.network
         ]
         likeness = self.similarity(situation.similarity)
         for row in self.fine_tuning:
@@ -190,8 +190,6 @@ class DecisionTable:
 
 def _waits_for(row: StrategyRow, situation: Situation) -> str:
     """Why a strategy cannot be used yet; empty where it can."""
-    if not row.entry:
-        return "is not in this release"
     if row.entry != "normalisation" and not situation.network:
         return "needs a detector with a network, for example cnn"
     if row.sources > situation.sources:

@@ -15,6 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from jointwatch.core import Windows, catalog
+from jointwatch.detectors._network_graph import standardised
 from jointwatch.detectors._spread import channel_moments
 from jointwatch.features.mini_rocket import MiniRocket
 from jointwatch.models._patch_encoder import SIZES, PatchEncoder
@@ -179,10 +180,7 @@ def _crossed(
 
 def _standardised(windows: Windows, healthy: np.ndarray) -> Windows:
     """Each channel by its moments in healthy windows, and clipped, as the detector `foundation` does."""
-    mean, scale = channel_moments(windows[healthy])
-    return windows.with_values(
-        np.clip((windows.values - mean[:, None]) / scale[:, None], -_CLIP_SIGMA, _CLIP_SIGMA).astype(np.float32)
-    )
+    return windows.with_values(standardised(windows, *channel_moments(windows[healthy]), _CLIP_SIGMA))
 
 
 def _bound(weights: Path, windows: Windows, kind: Any) -> PatchTransformer:

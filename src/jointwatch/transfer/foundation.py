@@ -11,6 +11,7 @@ import torch
 
 from jointwatch.core import Windows
 from jointwatch.core.errors import UsageError
+from jointwatch.detectors._network_graph import standardised
 from jointwatch.models._pretrained import load_pretrained
 from jointwatch.models.base import Network
 from jointwatch.models.patch_transformer import PatchTransformer
@@ -136,8 +137,9 @@ class Foundation(Strategy):
         bound = PatchTransformer.of(encoder, target.channels, step_s, depths=self.depths)
 
         def rows(windows: Windows) -> Batch:
-            values = (windows.values - detector.mean_[:, None]) / detector.scale_[:, None]
-            return Batch.of(windows.with_values(np.clip(values, -detector.clip_sigma, detector.clip_sigma)))
+            return Batch.of(
+                windows.with_values(standardised(windows, detector.mean_, detector.scale_, detector.clip_sigma))
+            )
 
         lent = [rows(source[source.index.domain == name]) for name in np.unique(source.index.domain)]
         made = self.align(
