@@ -18,13 +18,13 @@ def pretrain(
     data: Annotated[list[Path], typer.Option(help="Recordings: a file or folder; may be given several times.")],
     out: Annotated[Path, typer.Option(help="Folder for weights, card and, while it runs, the state to go on from.")],
     size: Annotated[str, typer.Option(help="small (0.9 M parameters) or paper (4.9 M).")] = "small",
-    epochs: Annotated[int, typer.Option(help="Passes over the windows, or so many times --steps.")] = 50,
+    epochs: Annotated[int, typer.Option(help="Passes over the windows, or so many times --steps.")] = 24,
     steps: Annotated[int | None, typer.Option(help="Steps of an epoch; default: every window once.")] = None,
     batch_size: Annotated[int, typer.Option(help="Windows of a step.")] = 64,
     learning_rate: Annotated[float, typer.Option(help="Of AdamW; it rises, then falls in half a cosine wave.")] = 1e-3,
     vary: Annotated[
         float, typer.Option(help="Share of windows told as another robot might: joints turn the other way, sizes vary.")
-    ] = 0.5,
+    ] = 0.8,
     seed: Annotated[int, typer.Option(help="Of weights, masks, batches and what is held out.")] = 0,
     hold_out: Annotated[
         str, typer.Option(help="Brands or models, comma-separated, that are kept apart and only judged at the end.")

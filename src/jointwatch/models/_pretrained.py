@@ -21,7 +21,7 @@ __all__ = ["SHIPPED", "load_pretrained", "save_pretrained"]
 SHIPPED = "foundation_small"
 """Name of the weights that come with the package, in `models/weights/`."""
 
-_FORMAT, _SCHEMA = "jointwatch pretrained encoder", 1
+_FORMAT, _SCHEMA = "jointwatch pretrained encoder", 2
 
 
 def save_pretrained(encoder: PatchEncoder, file: Path, facts: Mapping[str, Any]) -> Path:

@@ -152,4 +152,4 @@ def _rounded(values: Mapping[str, float]) -> dict[str, float]:
 
 
 def _pairs(values: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in values.items() if value is not None)
+    return ", ".join(f"{name} {value}" for name, value in values.items() if value not in (None, ""))

@@ -74,7 +74,7 @@ def pretrain(
     size: Literal["small", "paper"] = "small",
     *,
     options: Options = Options(  # noqa: B008 (it is frozen)
-        epochs=50, learning_rate=1e-3, weight_decay=0.01, schedule="cosine", warm_up=0.05, clip_norm=1.0
+        epochs=24, learning_rate=1e-3, weight_decay=0.01, schedule="cosine", warm_up=0.05, clip_norm=1.0
     ),
     batch_size: int = 64,
     steps: int | None = None,

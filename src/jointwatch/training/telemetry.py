@@ -108,7 +108,7 @@ class MaskPolicy:
     drop_numbers: float = 0.3
     drop_joints: float = 0.3
     second_effort: float = 0.15
-    vary: float = 0.5
+    vary: float = 0.8
     scale: float = 0.2
 
     def __post_init__(self) -> None:
