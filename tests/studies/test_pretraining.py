@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,21 @@ from jointwatch.simulation.produce import produce
 from jointwatch.simulation.spec import FleetSpec
 from jointwatch.studies._cross_brand_rows import Fleet
 from jointwatch.studies._cross_brand_task import Task
-from jointwatch.studies._pretraining_methods import MINI_ROCKET, PROBE, mini_rocket, probed, trained
+from jointwatch.studies._pretraining_methods import (
+    FINE_TUNE,
+    MINI_ROCKET,
+    PROBE,
+    SCRATCH,
+    mini_rocket,
+    probed,
+    trained,
+)
 from jointwatch.studies._pretraining_rows import load_cycles
 from jointwatch.studies.pretraining import Pretraining
+from jointwatch.training.corpus import channels_of
+from jointwatch.training.foundation import relative_to_own
+from jointwatch.windows.by_cycle import by_cycle
+from jointwatch.windows.derive import derive
 
 SEEN = "Universal Robots UR5e"
 
@@ -76,11 +89,14 @@ def fleet(study: tuple[Any, Path]) -> Fleet:
 def test_every_way_is_told_with_and_without_labels(study: tuple[Any, Path]) -> None:
     areas = {(row.method, row.source, row.labels): row.mean for row in study[0].rows if row.metric == "AUROC"}
     nothing, few = "0 labelled cycles", "8 labelled cycles"
-    for source in ("random weights", "0.5 h of healthy signals", "3.0 h of healthy signals"):
+    for source in ("random weights", "0.5 h of windows", "3.0 h of windows"):
         assert ("pre-trained: distance to normal", source, nothing) in areas
         assert ("pre-trained: probe", source, few) in areas
-    assert ("pre-trained: fine-tuned", "3.0 h of healthy signals", few) in areas
-    assert ("pre-trained: fine-tuned", "0.5 h of healthy signals", few) not in areas
+    assert ("pre-trained: fine-tuned", "3.0 h of windows", few) in areas
+    assert ("pre-trained: fine-tuned", "random weights", few) in areas
+    assert ("pre-trained: fine-tuned", "0.5 h of windows", few) not in areas
+    duels = {row.metric.partition(" against ")[2] for row in study[0].rows if row.method == "pre-trained: probe"}
+    assert {"random weights, probe (AUROC)", "MiniRocket + ridge (AUROC)"} <= duels
     assert {
         ("target only: MiniRocket + ridge", "none", few),
         ("target only: the same network, trained from scratch", "none", few),
@@ -92,7 +108,7 @@ def test_every_way_is_told_with_and_without_labels(study: tuple[Any, Path]) -> N
 
 
 def test_whether_the_target_was_seen_is_told(study: tuple[Any, Path], brands: Path, tmp_path: Path) -> None:
-    assert any("none of the judged models" in note for note in study[0].notes)
+    assert any("no judged robot is named" in note for note in study[0].notes)
     assert not any("LEAK" in note for note in study[0].notes)
     seen = weights(tmp_path / "seen", 1.0, robot="ABB GoFa CRB 15000-5/0.95")
     options = Pretraining.Options(
@@ -111,31 +127,33 @@ def test_two_weights_of_equal_hours_are_refused(brands: Path, tmp_path: Path, st
         Pretraining().run(options, study[1])
 
 
-def test_windows_are_in_the_order_of_the_fleet(study: tuple[Any, Path], fleet: Fleet) -> None:
+def test_windows_are_in_the_order_of_the_fleet(study: tuple[Any, Path], brands: Path) -> None:
     windows = load_cycles(study[1] / "cycles" / "gofa5.npz")
-    own = fleet.index.take(np.flatnonzero(fleet.index.domain == "gofa5"))
-    assert windows.index.cycle.tolist() == own.cycle.tolist()
-    assert windows.index.unit.tolist() == own.unit.tolist()
-    assert len({windows.values[row].tobytes() for row in range(len(windows))}) == len(windows)
+    for row in (0, 17, len(windows) - 1):
+        unit, session = windows.index.unit[row], windows.index.session[row]
+        (recording,) = Parquet().read(brands / "gofa5" / unit / f"{session}.parquet")
+        channels = channels_of(recording)
+        again = by_cycle(derive(recording, channels), length=200, channels=channels)
+        (same,) = np.flatnonzero(again.index.cycle == windows.index.cycle[row])
+        assert np.allclose(again.values[same], windows.values[row])
 
 
-@pytest.mark.parametrize("method", [PROBE, MINI_ROCKET, "scratch"])
+@pytest.mark.parametrize("method", [PROBE, MINI_ROCKET, FINE_TUNE, SCRATCH])
 def test_labels_of_judged_units_have_no_part(
     study: tuple[Any, Path], fleet: Fleet, method: str, tmp_path: Path
 ) -> None:
     """Turning every label of the judged units changes no score."""
-    import dataclasses
-
     windows = load_cycles(study[1] / "cycles" / "gofa5.npz")
     task = Task(fleet, (), "gofa5", 8, 0)
     turned = fleet.index.label.copy()
     turned[task.judged] = np.where(turned[task.judged] == "anomalous", "normal", "anomalous")
-    other = Task(dataclasses.replace(fleet, index=dataclasses.replace(fleet.index, label=turned)), (), "gofa5", 8, 0)
+    other = Task(replace(fleet, index=replace(fleet.index, label=turned)), (), "gofa5", 8, 0)
     file = weights(tmp_path, 1.0)
     run = {
         PROBE: lambda of: probed(of, windows, file),
         MINI_ROCKET: lambda of: mini_rocket(of, windows),
-        "scratch": lambda of: trained(of, windows, file, True, True),
+        FINE_TUNE: lambda of: trained(of, windows, file, False, True),
+        SCRATCH: lambda of: trained(of, windows, file, True, True),
     }[method]
     first, second = run(task), run(other)
     assert first["score"] == second["score"]
@@ -146,3 +164,14 @@ def test_labels_of_judged_units_have_no_part(
 def test_the_report_has_pictures(study: tuple[Any, Path], tmp_path: Path) -> None:
     written = {path.name for path in write_study(study[0], tmp_path)}
     assert {"labels.png", "scaling.png", "report.html"} <= written
+
+
+def test_baselines_are_compared_with_other_sessions() -> None:
+    """Healthy cycles that differ by session: their own session has no part in what they are compared with."""
+    rng = np.random.default_rng(0)
+    vectors = 2 * rng.standard_normal((6, 4, 1, 1, 40)).repeat(10, axis=2) + rng.standard_normal((6, 4, 10, 1, 40))
+    unit, session = (np.broadcast_to(part, (6, 4, 10)).ravel() for part in np.ogrid[:6, :4, :1][:2])
+    base = session < 2
+    away = relative_to_own(vectors.reshape(240, 1, 40), unit, base, session)
+    size = np.square(away).mean(axis=(1, 2))
+    assert 0.8 < size[base].mean() / (4 / 3 * size[~base].mean()) < 1.25  # 2 sessions against 1, new against 2

@@ -34,7 +34,7 @@ from jointwatch.models._onnx_graph import OnnxGraph
 
 __all__ = ["fitted_names", "from_files", "load", "save", "to_files"]
 
-SCHEMA = 2
+SCHEMA = 3
 _JSON, _TENSORS = "model.json", "arrays.safetensors"
 _TEXT_LIMIT = 50_000_000  # characters of one array of text, each as long as the longest
 

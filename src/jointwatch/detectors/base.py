@@ -107,8 +107,9 @@ class Detector(BaseEstimator, ABC):
             scores = self.detect(windows)
             return scores, scores.by_cycle()
         scores = Scores(self._score(windows), windows.index, self.name)
+        told = scores.by_cycle()
         best = self.detect(windows[scores.highest()])
-        return scores, replace(best, index=scores.by_cycle().index)
+        return scores, replace(best, value=told.value, index=told.index)
 
     @final
     def score(self, X: Windows | np.ndarray, y: np.ndarray | None = None) -> float:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from jointwatch.core import Windows
-from jointwatch.core.errors import NotEnoughData, UsageError
+from jointwatch.core.errors import ModelFileError, NotEnoughData, UsageError
 from jointwatch.core.estimator import BaseEstimator, clone
 from jointwatch.selection.examination import (
     FIGURES,
@@ -245,7 +245,7 @@ class TransferGate(BaseEstimator):
                     continue
                 try:
                     model = candidate.make(target[train], exam.labelled)
-                except (NotEnoughData, UsageError) as error:
+                except (ModelFileError, NotEnoughData, UsageError) as error:
                     left_out[candidate.name] = str(error)
                     continue
                 exam.mark(model, self.false_alarm_rate, found[candidate.name])

@@ -40,6 +40,9 @@ def kinds(wanted: str) -> tuple[dict[str, str], dict[str, str]]:
         except MissingExtra as error:
             left_out[name] = str(error)
             continue
+        if name == "foundation":
+            left_out[name] = "it brings a network of its own; the study pretraining judges it"
+            continue
         how = next((how for how in ("align", "tune") if hasattr(kind, how)), "")
         if how:
             used[name] = how

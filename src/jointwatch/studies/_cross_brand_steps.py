@@ -60,7 +60,7 @@ def task_of(fleet: Fleet, source: str, target: str, budget: int, seed: int) -> T
 
 
 def step(file: str, key: Key, strategies: dict[str, str]) -> dict[str, Any]:
-    """What a method of `cross-brand` gives.
+    """What a method gives that sees deviations along the path.
 
     Parameters
     ----------

@@ -18,7 +18,7 @@ from jointwatch.studies._cross_brand_task import Task
 from jointwatch.studies._part import SAME, Part
 from jointwatch.studies.base import Row
 
-__all__ = ["BEST_CASE", "SPLIT", "Step", "tell"]
+__all__ = ["BEST_CASE", "SPLIT", "Areas", "Step", "areas", "tell"]
 
 SPLIT: Final = "units held out"
 BEST_CASE: Final = "at 1 % FPR"
@@ -97,6 +97,23 @@ def _of_drives(faults: np.ndarray) -> list[str]:
     """Those among the faults that change the parameters of a joint's drive, and last."""
     kinds = {str(name): catalog.load("faults", str(name)) for name in np.unique(faults) if name}
     return [n for n, kind in kinds.items() if kind.scope == "joint" and not kind.episodic and n != _NO_DRIVE]
+
+
+Areas = dict[tuple[str, str, int, str], dict[int, float]]
+"""(approach, source, budget, method) -> AUROC by seed."""
+
+
+def areas(fleet: Fleet, steps: Sequence[Step]) -> Areas:
+    """AUROC of every step of one target that has scores."""
+    found: Areas = {}
+    judged: dict[int, np.ndarray] = {}
+    for step in steps:
+        if "shortage" not in step.result:
+            if step.seed not in judged:
+                judged[step.seed] = np.flatnonzero(Task(fleet, (), step.target, 0, step.seed).judged)
+            own = found.setdefault((*step.place, step.method), {})
+            own[step.seed] = _auroc(Judged.of(fleet, judged[step.seed], step))
+    return found
 
 
 def tell(fleet: Fleet, steps: Sequence[Step]) -> Part:

@@ -22,13 +22,18 @@ _QUICK_ALONE: Final = ("random_score", "mahalanobis")
 
 
 def contacts(
-    folder: Path, encoders: Mapping[str, list[Path]], quick: bool, ledger: Ledger, progress: Progress
+    folder: Path,
+    encoders: Mapping[str, list[Path]],
+    digests: Mapping[str, str],
+    quick: bool,
+    ledger: Ledger,
+    progress: Progress,
 ) -> tuple[Part, set[str]]:
     """Rows by number of free runs, and brands and models of the arm.
 
     Parameters
     ----------
-    encoders : name -> the weights for each seed.
+    encoders : name -> the weights for each seed. digests : name -> of these weights.
     """
     reading = read(folder)
     runs = Runs.of(reading)
@@ -44,7 +49,8 @@ def contacts(
             progress(number * seeds + seed, len(jobs) * seeds, f"contacts: {name}, {budget} free runs")
             weights = encoders[name][seed] if name in encoders else None
             step = ledger.once(
-                f"contacts/{name}/{budget}/{seed}", partial(_step, name, weights, budget, seed, runs, quick)
+                f"contacts/{name}{digests.get(name, '')}/{budget}/{seed}",
+                partial(_step, name, weights, budget, seed, runs, quick),
             )
             if "shortage" in step:
                 part.notes.append(f"contacts, {name}, {budget} free runs, seed {seed}: {step['shortage']}")

@@ -12,13 +12,14 @@ from pydantic import Field
 
 from jointwatch.core.errors import UsageError
 from jointwatch.models._pretrained import load_pretrained
-from jointwatch.studies._cross_brand_methods import ALONE, CARRIED, ORACLE, OURS
+from jointwatch.studies._cross_brand_methods import ALONE, CARRIED, HEALTHY_ONLY, ORACLE, OURS
 from jointwatch.studies._cross_brand_networks import kinds
 from jointwatch.studies._cross_brand_rows import gather_fleet
 from jointwatch.studies._cross_brand_steps import OTHERS, Budgets, Key, known, names_in, step, task_of
-from jointwatch.studies._cross_brand_told import Step, tell
+from jointwatch.studies._cross_brand_told import SPLIT, Areas, Step, areas, tell
 from jointwatch.studies._fleet_table import manifest
 from jointwatch.studies._ledger import Ledger
+from jointwatch.studies._part import Part
 from jointwatch.studies._pretraining_collisions import contacts
 from jointwatch.studies._pretraining_methods import (
     DISTANCE,
@@ -39,7 +40,6 @@ __all__ = ["Pretraining"]
 
 PRETRAINED: Final = "pre-trained"
 RANDOM: Final = "random weights"
-_BASELINES: Final = ("random_score", "duration", "mahalanobis", "knn")
 
 
 class _Options(StudyOptions):
@@ -65,7 +65,8 @@ class Pretraining(Study):
     sessions are known, a budget is a number of labelled cycles of other units, and every method sees the same cycles.
     Strategies, trees and joint deviations see deviations from the own baseline along the path, and borrow from all
     other brands. The pre-trained network, the same network without pre-training, and MiniRocket see each cycle as 200
-    samples of plain signals; embeddings and features are taken relative to the unit's own baseline.
+    samples of plain signals, the unit's own mean healthy course replaced by that of all baselines; embeddings and
+    features are taken relative to the unit's own baseline once more.
 
     Weights whose training has seen the target are told of in the notes. Where several are given those of the most
     hours are fine-tuned, too; the others show what more hours bring.
@@ -98,10 +99,18 @@ class Pretraining(Study):
             else:
                 work["/".join(map(str, key))] = partial(step, str(file), key, used)
         found = ledger.every(work, progress)
-        part = tell(fleet, [Step(*key, result) for key, result in zip(keys, found.values(), strict=True)])
+        steps = [Step(*key, result) for key, result in zip(keys, found.values(), strict=True)]
+        part = tell(fleet, steps)
+        _duels(part, areas(fleet, steps), options.target)
+        part.notes.append(
+            f"thresholds of {FINE_TUNE} networks and of {SCRATCH} rest on cycles that they have learned from: "
+            "their FPR runs high"
+        )
         robots = {robot}
         if options.collisions is not None:
-            measured, arms = contacts(options.collisions, encoders.files, options.quick, ledger, progress)
+            measured, arms = contacts(
+                options.collisions, encoders.files, encoders.digests, options.quick, ledger, progress
+            )
             robots |= arms
             part.rows += measured.rows
             part.notes += measured.notes
@@ -118,8 +127,8 @@ class Pretraining(Study):
 class _Encoders:
     """Weights by the name they have in rows, random ones first.
 
-    files : for each seed. hours : of healthy signals that they have seen. robots : brands and models among them.
-    digests : of the weights.
+    files : for each seed. hours : of all windows that they have seen, each cut of a signal counted. robots : brands
+    and models among them. digests : of the weights.
     """
 
     files: dict[str, list[Path]]
@@ -129,15 +138,16 @@ class _Encoders:
 
     @classmethod
     def of(cls, folders: list[str], seeds: int, random: Path) -> _Encoders:
-        """Errors: `UsageError` for two that have seen as much; `ModelFileError` for weights that cannot be read."""
-        found = cls(
-            {RANDOM: [random_weights(random, seed) for seed in range(seeds)]}, {RANDOM: 0.0}, {RANDOM: set()}, {}
-        )
-        told = [(folder, load_pretrained(folder)[1]) for folder in folders]
-        for folder, facts in sorted(told, key=lambda pair: _hours(pair[1])):
-            name = f"{_hours(facts):.1f} h of healthy signals"
-            if name in found.files:
-                raise UsageError(f"{folder} has seen {name}, as other weights given have; give one of them")
+        """Errors: `UsageError` for two that have seen as much, or for other sizes; `ModelFileError` for weights that
+        cannot be read."""
+        told = sorted(((folder, load_pretrained(folder)[1]) for folder in folders), key=lambda pair: _hours(pair[1]))
+        config = told[-1][1]["config"]
+        blank = [random_weights(random, seed, config) for seed in range(seeds)]
+        found = cls({RANDOM: blank}, {RANDOM: 0.0}, {RANDOM: set()}, {RANDOM: ""})
+        for folder, facts in told:
+            name = f"{_hours(facts):.1f} h of windows"
+            if name in found.files or facts["config"] != config:
+                raise UsageError(f"{folder} has seen {name} or is of another size than others; give one of them")
             found.files[name], found.hours[name] = [Path(folder)] * seeds, _hours(facts)
             found.robots[name] = {row["robot"] for row in facts["data"]}
             found.digests[name] = facts["sha256"][:12]
@@ -153,11 +163,7 @@ class _Encoders:
             makers = {robot.split()[0] for robot in robots} & {robot.split()[0] for robot in seen}
             notes.append(
                 f"{name}: {len(seen)} models of robots"
-                + (
-                    f"; A LEAK: {', '.join(known)} was among them"
-                    if known
-                    else "; none of the judged models among them"
-                )
+                + (f"; A LEAK: {', '.join(known)} was among them" if known else "; no judged robot is named among them")
                 + (f", other models of {', '.join(sorted(makers))} were" if makers and not known else "")
             )
         return notes
@@ -167,11 +173,36 @@ def _hours(facts: Mapping[str, Any]) -> float:
     return sum(float(row["hours"]) for row in facts["data"])
 
 
+def _duels(part: Part, found: Areas, target: str) -> None:
+    """Wins and losses of pre-trained weights against random ones, the network from scratch and MiniRocket, by seed."""
+    for (approach, source, budget, method), own in found.items():
+        if approach != PRETRAINED or source == RANDOM:
+            continue
+        others = {
+            f"{RANDOM}, {method}": found.get((PRETRAINED, RANDOM, budget, method)),
+            SCRATCH: found.get((ALONE, "", budget, SCRATCH)),
+            MINI_ROCKET: found.get((ALONE, "", budget, MINI_ROCKET)),
+        }
+        for name, other in others.items():
+            if other:
+                seeds = [seed for seed in own if seed in other]
+                part.pairs(
+                    [own[seed] - other[seed] for seed in seeds],
+                    method=f"{PRETRAINED}: {method}",
+                    split=SPLIT,
+                    source=source,
+                    target=target,
+                    labels=f"{budget} labelled cycles",
+                    seeds=len(seeds),
+                    suffix=f" against {name} (AUROC)",
+                )
+
+
 def _keys(target: str, budgets: list[int], seeds: int, strategies: dict[str, str], encoders: list[str]) -> list[Key]:
     """All steps, seed by seed. All of the network learns where random weights or those of the most hours begin."""
     keys: list[Key] = []
     for seed in range(seeds):
-        keys += [(seed, "", target, 0, ALONE, name) for name in (*_BASELINES, ORACLE)]
+        keys += [(seed, "", target, 0, ALONE, name) for name in (*HEALTHY_ONLY, ORACLE)]
         for budget in budgets:
             alone = (OURS, "trees", "network", MINI_ROCKET, SCRATCH) if budget else (OURS,)
             keys += [(seed, "", target, budget, ALONE, name) for name in alone]
@@ -183,7 +214,7 @@ def _keys(target: str, budgets: list[int], seeds: int, strategies: dict[str, str
             ]
             keys += [(seed, name, target, budget, PRETRAINED, PROBE if budget else DISTANCE) for name in encoders]
             if budget:
-                keys.append((seed, encoders[-1], target, budget, PRETRAINED, FINE_TUNE))
+                keys += [(seed, name, target, budget, PRETRAINED, FINE_TUNE) for name in (encoders[0], encoders[-1])]
     return keys
 
 

@@ -219,16 +219,21 @@ def _set(network: PatchTransformer, normal: Normal) -> None:
 
 
 def relative_to_own(
-    vectors: Float[np.ndarray, "row joint figure"], group: np.ndarray, healthy: Bool[np.ndarray, " row"]
+    vectors: Float[np.ndarray, "row joint figure"],
+    group: np.ndarray,
+    healthy: Bool[np.ndarray, " row"],
+    session: np.ndarray | None = None,
 ) -> Float[np.ndarray, "row joint figure"]:
     """Vectors minus the mean of their group's normal ones, NaN in groups without two.
 
-    A normal row is compared with those of other parts of the group only (blocks in their order, so that sessions stay
-    together): compared with itself it would be nearer than any new one.
+    A normal row is compared with those of other parts of the group only: compared with itself it would be nearer than
+    any new one.
 
     Parameters
     ----------
     group : (row,) whose rows share a baseline. healthy : rows that are known to be normal.
+    session : (row,) the parts; None = a few blocks in the order of the rows, as where sessions are not known, also for
+        groups of one session.
     """
     away = np.full(vectors.shape, np.nan)
     for number in np.unique(group):
@@ -237,8 +242,12 @@ def relative_to_own(
         if len(normal) < 2:
             continue
         away[mine] = vectors[mine] - vectors[normal].mean(axis=0)
-        for block in np.array_split(np.arange(len(normal)), min(_BLOCKS, len(normal))):
-            away[normal[block]] = vectors[normal[block]] - vectors[np.delete(normal, block)].mean(axis=0)
+        part = np.arange(len(normal)) * _BLOCKS // max(len(normal), _BLOCKS)
+        if session is not None and len(np.unique(session[normal])) > 1:
+            part = session[normal]
+        for name in np.unique(part):
+            own = part == name
+            away[normal[own]] = vectors[normal[own]] - vectors[normal[~own]].mean(axis=0)
     return away
 
 

@@ -102,7 +102,7 @@ def methods_figure(rows: Sequence[Record]) -> Figure:
                 ends = [row.get("AUROC low"), row.get("AUROC high")]
                 if all(end is not None and np.isfinite(end) for end in ends):
                     axis.plot(ends, [y, y], color=colour, linewidth=1.2, alpha=0.7, solid_capstyle="butt")
-                axis.plot([row["AUROC"]], [y], marker=MARKERS[number], color=colour, markersize=4)
+                axis.plot([row["AUROC"]], [y], marker=MARKERS[number % len(MARKERS)], color=colour, markersize=4)
             axis.axvline(0.5, color="#999999", linewidth=0.8)
             axis.axvline(0.95, color="#999999", linewidth=0.8, linestyle=":")
             axis.set_title(target, fontsize=10, loc="left")
@@ -112,7 +112,9 @@ def methods_figure(rows: Sequence[Record]) -> Figure:
             axis.set_xticks([0.5, 0.7, 0.95], ["0.5", "0.7", "0.95"], fontsize=8)
         figure.supxlabel("AUROC of cycles (mean and 95 % interval by units; dotted: the aim)", fontsize=9)
         handles = [
-            Line2D([], [], color=OKABE_ITO[i % len(OKABE_ITO)], marker=MARKERS[i], markersize=5, label=label)
+            Line2D(
+                [], [], color=OKABE_ITO[i % len(OKABE_ITO)], marker=MARKERS[i % len(MARKERS)], markersize=5, label=label
+            )
             for i, label in enumerate("target only" if not source else f"from {source}" for source in sources)
         ]
         figure.legend(handles=handles, loc="outside upper right", ncols=len(handles), fontsize=8)
@@ -238,7 +240,7 @@ def embeddings_figure(points: Sequence[Record]) -> Figure:
                         edgecolors=colour,
                         linewidths=0.7,
                         alpha=0.75,
-                        marker=MARKERS[number],
+                        marker=MARKERS[number % len(MARKERS)],
                         label=f"{brand}, {state}",
                     )
             axis.set_title(f"{moment} adaptation", fontsize=10, loc="left")

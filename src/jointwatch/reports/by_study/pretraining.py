@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from jointwatch.reports.by_study.cross_brand import methods_figure
 from jointwatch.reports.study_figures import MARKERS, OKABE_ITO, STYLE, save
 from jointwatch.reports.tables import blocks_by_metrics
-from jointwatch.studies._cross_brand_methods import ALONE, CARRIED, ORACLE, OURS
+from jointwatch.studies._cross_brand_methods import ALONE, CARRIED, HEALTHY_ONLY, ORACLE, OURS
 from jointwatch.studies._pretraining_methods import DISTANCE, FINE_TUNE, MINI_ROCKET, PROBE, SCRATCH
 from jointwatch.studies.base import Results
 from jointwatch.studies.pretraining import PRETRAINED, RANDOM
@@ -25,7 +25,8 @@ Record = Mapping[str, Any]
 CAPTIONS = {
     "labels": "AUROC of cycles on units never seen against labelled cycles of the new brand; bars: 95 % interval by "
     "units; the strategies' line is, at every budget, the one that turned out best there",
-    "methods": "AUROC of cycles on units never seen, with the largest budget of labels; 95 % interval by units",
+    "methods": "AUROC of cycles on units never seen, with the largest budget of labels, beside what needs none; 95 % "
+    "interval by units",
     "scaling": "AUROC on the brand never seen against hours of healthy signals in the pre-training; 0 = random "
     "weights; bars: 95 % interval by units",
     "contacts": "Contacts of a real arm: AUROC of decisions against free runs, mean and range of the seeds",
@@ -46,10 +47,11 @@ def blocks(rows: Sequence[Record]) -> list[list[Record]]:
 def figures(results: Results, out: Path) -> list[Path]:
     """Everything that the details hold; returns the paths, PNG before SVG."""
     details = results.details
-    methods, weights = details["methods"], details["weights"]
+    methods, weights = [row for row in details["methods"] if "AUROC" in row], details["weights"]
     paths = save(labels_figure(methods), out / "labels")
     most = max(int(row["budget"]) for row in methods)
-    paths += save(methods_figure([row for row in methods if row["budget"] == most]), out / "methods")
+    shown = [row for row in methods if row["budget"] == most or row["method"] in (ORACLE, *HEALTHY_ONLY)]
+    paths += save(methods_figure(shown), out / "methods")
     paths += save(scaling_figure(methods, weights), out / "scaling")
     if details.get("contacts"):
         paths += save(contacts_figure(details["contacts"]), out / "contacts")
@@ -63,8 +65,7 @@ def labels_figure(rows: Sequence[Record]) -> Figure:
     ----------
     rows : with `approach`, `method`, `source`, `budget`, `AUROC` and its ends.
     """
-    sources = [str(row["source"]) for row in rows if row["approach"] == PRETRAINED]
-    richest = sources[-1]
+    richest = next((str(row["source"]) for row in reversed(rows) if row["approach"] == PRETRAINED), "")
     lines: dict[str, list[Record]] = {}
     for row in rows:
         name = _line(row, richest)
