@@ -14,18 +14,12 @@ from jointwatch.core.slices import slices
 from jointwatch.detectors.base import Detector
 from jointwatch.models._onnx_graph import OnnxGraph
 from jointwatch.training.synthetic_anomalies import disturb
+from jointwatch.windows._standardised import standardised
 
-__all__ = ["NetworkGraph", "standardised"]
+__all__ = ["NetworkGraph"]
 
 _CHUNK = 256  # windows scored at once
 _BATCH = 128  # windows by which statistics are measured at once
-
-
-def standardised(windows: Windows, mean: np.ndarray, scale: np.ndarray, clip_sigma: float) -> np.ndarray:
-    """(window, channel, time) float32: each channel by its mean and scale (channel,), clipped. Network and graph are
-    given the same values to the last bit."""
-    values = (windows.values - mean[:, None]) / scale[:, None]
-    return np.clip(values, -clip_sigma, clip_sigma).astype(np.float32)
 
 
 class NetworkGraph(Detector):

@@ -14,7 +14,7 @@ from torch.func import functional_call
 from jointwatch.core import Channel, Windows
 from jointwatch.core.errors import NotEnoughData, UsageError
 from jointwatch.core.slices import slices
-from jointwatch.detectors._network_graph import NetworkGraph, standardised
+from jointwatch.detectors._network_graph import NetworkGraph
 from jointwatch.detectors._spread import channel_moments
 from jointwatch.detectors.base import Detector
 from jointwatch.models._blame import blame, log_odds
@@ -28,6 +28,7 @@ from jointwatch.training.objectives import HeldOut, Objective, Supervised, balan
 from jointwatch.training.options import Options
 from jointwatch.training.seed import generator, seeded
 from jointwatch.training.synthetic_anomalies import disturb
+from jointwatch.windows._standardised import standardised
 from jointwatch.windows.trusted import evenly
 
 __all__ = ["Cnn"]

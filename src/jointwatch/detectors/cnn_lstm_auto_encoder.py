@@ -14,7 +14,7 @@ from torch.func import functional_call
 from jointwatch.core import Windows
 from jointwatch.core.errors import UsageError
 from jointwatch.core.slices import slices
-from jointwatch.detectors._network_graph import NetworkGraph, standardised
+from jointwatch.detectors._network_graph import NetworkGraph
 from jointwatch.detectors._spread import channel_moments
 from jointwatch.detectors.base import Detector
 from jointwatch.models._onnx_graph import Compiler, GraphFunction
@@ -32,6 +32,7 @@ from jointwatch.training.reconstruction import (
     held_out_groups,
 )
 from jointwatch.training.seed import seeded
+from jointwatch.windows._standardised import standardised
 from jointwatch.windows.splits import By, groups_of
 
 __all__ = ["CnnLstmAutoEncoder"]

@@ -17,7 +17,6 @@ from sklearn.preprocessing import StandardScaler
 from jointwatch.core import Windows, catalog
 from jointwatch.core.errors import NotEnoughData
 from jointwatch.core.slices import slices
-from jointwatch.detectors._network_graph import standardised
 from jointwatch.detectors._spread import channel_moments
 from jointwatch.features.mini_rocket import MiniRocket
 from jointwatch.models._patch_encoder import PatchEncoder
@@ -29,6 +28,7 @@ from jointwatch.training.data import Batch
 from jointwatch.training.foundation import joint_vectors, logistic, ready, relative_to_own, spread_of
 from jointwatch.training.options import Options
 from jointwatch.training.seed import seeded
+from jointwatch.windows._standardised import standardised
 from jointwatch.windows.time_step import time_step_s
 
 __all__ = [

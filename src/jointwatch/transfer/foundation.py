@@ -11,7 +11,6 @@ import torch
 
 from jointwatch.core import Windows
 from jointwatch.core.errors import UsageError
-from jointwatch.detectors._network_graph import standardised
 from jointwatch.models._pretrained import load_pretrained
 from jointwatch.models.base import Network
 from jointwatch.models.patch_transformer import PatchTransformer
@@ -21,6 +20,7 @@ from jointwatch.training.loop import History
 from jointwatch.training.objectives import Objective
 from jointwatch.training.options import Options
 from jointwatch.transfer.base import Strategy
+from jointwatch.windows._standardised import standardised
 from jointwatch.windows.time_step import time_step_s
 
 __all__ = ["Foundation"]
