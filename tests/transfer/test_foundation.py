@@ -126,7 +126,7 @@ def test_it_takes_the_place_of_a_network_that_learned_on_the_source() -> None:
 
 @pytest.mark.parametrize("name", ["full", "head_only", "lora", "adapters", "l2_sp"])
 def test_other_strategies_train_it_further(name: str) -> None:
-    strategy = catalog.load("transfer", name)(Detector()).set_params(epochs=2)
+    strategy = catalog.load("transfer", name)(Detector()).set_params(epochs=6)
     adapted = strategy.fit(cycles(0, 40)).adapt(cycles(1, 40, domain="b"))
     assert auroc(adapted, cycles(2, 40, worn=1.0, domain="b")) > 0.7
 
