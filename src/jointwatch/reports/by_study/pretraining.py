@@ -27,7 +27,7 @@ CAPTIONS = {
     "units; the strategies' line is, at every budget, the one that turned out best there",
     "methods": "AUROC of cycles on units never seen, with the largest budget of labels, beside what needs none; 95 % "
     "interval by units",
-    "scaling": "AUROC on the brand never seen against hours of healthy signals in the pre-training; 0 = random "
+    "scaling": "AUROC on the brand never seen against hours of healthy windows in the pre-training; 0 = random "
     "weights; bars: 95 % interval by units",
     "contacts": "Contacts of a real arm: AUROC of decisions against free runs, mean and range of the seeds",
 }
@@ -102,7 +102,7 @@ def _line(row: Record, richest: str) -> str:
     if approach == PRETRAINED and method in (DISTANCE, PROBE):
         return {richest: "pre-trained, frozen", RANDOM: "random weights, frozen"}.get(source, "")
     if approach == PRETRAINED and method == FINE_TUNE:
-        return "pre-trained, fine-tuned"
+        return "random weights, fine-tuned" if source == RANDOM else "pre-trained, fine-tuned"
     if approach == ALONE and method in (SCRATCH, MINI_ROCKET):
         return "the same network from scratch" if method == SCRATCH else MINI_ROCKET
     if approach == ALONE and method == "mahalanobis":
@@ -132,7 +132,7 @@ def scaling_figure(rows: Sequence[Record], weights: Sequence[Record]) -> Figure:
                 x = np.array([order.index(str(row["source"])) for row in own]) + 0.04 * (number - len(budgets) / 2)
                 _curve(axis, x, own, number, f"{budget} labels")
         axis.set_xticks(range(len(order)), [f"{hours[name]:.3g}" for name in order])
-        axis.set_xlabel("hours of healthy signals in the pre-training")
+        axis.set_xlabel("hours of healthy windows in the pre-training")
         axis.set_ylabel("AUROC of cycles")
         figure.legend(loc="outside right upper", fontsize=8)
     return figure
