@@ -1,4 +1,4 @@
-"""Fleets and options that studies of reducer faults are tested on."""
+"""Fleets and options that studies are tested on."""
 
 from __future__ import annotations
 
@@ -30,6 +30,28 @@ def axes_fleet(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     folder = tmp_path_factory.mktemp("fleets") / "m1-axes"
     spec = FleetSpec.model_validate({"name": "m1-axes", "seed": 3, "groups": [group(4, 2), group(6, 4)]})
+    produce(spec, folder, Parquet.write, jobs=1)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def brands(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two brands, three units each, two cycles a session, three healthy sessions and three with grave faults."""
+
+    def group(robot: str) -> dict[str, Any]:
+        return {
+            "name": robot,
+            "robot": robot,
+            "units": 3,
+            "healthy_sessions": 3,
+            "faulty_sessions": 3,
+            "cycles": 2,
+            "task": {"name": "pick_and_place", "speed": 0.8, "dwell_s": 0.2},
+            "faults": [{"name": name, "severity": [1.0]} for name in ("friction_rise", "lost_grip", "filter_change")],
+        }
+
+    folder = tmp_path_factory.mktemp("fleets") / "two-brands"
+    spec = FleetSpec.model_validate({"name": "two", "seed": 5, "groups": [group("ur5e"), group("gofa5")]})
     produce(spec, folder, Parquet.write, jobs=1)
     return folder
 

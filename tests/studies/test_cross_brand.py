@@ -12,36 +12,12 @@ from pydantic import ValidationError
 
 from jointwatch.core import catalog
 from jointwatch.core.errors import InputError, UsageError
-from jointwatch.recordings.parquet import Parquet
 from jointwatch.reports.study import write_study
-from jointwatch.simulation.produce import produce
-from jointwatch.simulation.spec import FleetSpec
 from jointwatch.studies._cross_brand_networks import kinds
 from jointwatch.studies._cross_brand_rows import Fleet
 from jointwatch.studies._cross_brand_task import Tables, Task
 from jointwatch.studies._cross_brand_told import _area, _threshold
 from jointwatch.studies.cross_brand import CrossBrand
-
-
-def group(robot: str) -> dict[str, Any]:
-    return {
-        "name": robot,
-        "robot": robot,
-        "units": 3,
-        "healthy_sessions": 3,
-        "faulty_sessions": 3,
-        "cycles": 2,
-        "task": {"name": "pick_and_place", "speed": 0.8, "dwell_s": 0.2},
-        "faults": [{"name": name, "severity": [1.0]} for name in ("friction_rise", "lost_grip", "filter_change")],
-    }
-
-
-@pytest.fixture(scope="module")
-def brands(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("fleets") / "two-brands"
-    spec = FleetSpec.model_validate({"name": "two", "seed": 5, "groups": [group("ur5e"), group("gofa5")]})
-    produce(spec, folder, Parquet.write, jobs=1)
-    return folder
 
 
 @pytest.fixture(scope="module")

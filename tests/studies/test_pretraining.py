@@ -14,8 +14,6 @@ from jointwatch.models._patch_encoder import SIZES, PatchEncoder
 from jointwatch.models._pretrained import save_pretrained
 from jointwatch.recordings.parquet import Parquet
 from jointwatch.reports.study import write_study
-from jointwatch.simulation.produce import produce
-from jointwatch.simulation.spec import FleetSpec
 from jointwatch.studies._cross_brand_rows import Fleet
 from jointwatch.studies._cross_brand_task import Task
 from jointwatch.studies._pretraining_methods import (
@@ -35,27 +33,6 @@ from jointwatch.windows.by_cycle import by_cycle
 from jointwatch.windows.derive import derive
 
 SEEN = "Universal Robots UR5e"
-
-
-def group(robot: str) -> dict[str, Any]:
-    return {
-        "name": robot,
-        "robot": robot,
-        "units": 3,
-        "healthy_sessions": 3,
-        "faulty_sessions": 3,
-        "cycles": 2,
-        "task": {"name": "pick_and_place", "speed": 0.8, "dwell_s": 0.2},
-        "faults": [{"name": name, "severity": [1.0]} for name in ("friction_rise", "lost_grip", "filter_change")],
-    }
-
-
-@pytest.fixture(scope="module")
-def brands(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("fleets") / "two-brands"
-    spec = FleetSpec.model_validate({"name": "two", "seed": 5, "groups": [group("ur5e"), group("gofa5")]})
-    produce(spec, folder, Parquet.write, jobs=1)
-    return folder
 
 
 def weights(folder: Path, hours: float, robot: str = SEEN) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -106,14 +106,20 @@ Areas = dict[tuple[str, str, int, str], dict[int, float]]
 def areas(fleet: Fleet, steps: Sequence[Step]) -> Areas:
     """AUROC of every step of one target that has scores."""
     found: Areas = {}
-    judged: dict[int, np.ndarray] = {}
+    for step, one in _judged(fleet, steps):
+        found.setdefault((*step.place, step.method), {})[step.seed] = _auroc(one)
+    return found
+
+
+def _judged(fleet: Fleet, steps: Sequence[Step]) -> Iterator[tuple[Step, Judged]]:
+    """Steps that have scores, with these beside the truth."""
+    rows: dict[tuple[str, int], np.ndarray] = {}
     for step in steps:
         if "shortage" not in step.result:
-            if step.seed not in judged:
-                judged[step.seed] = np.flatnonzero(Task(fleet, (), step.target, 0, step.seed).judged)
-            own = found.setdefault((*step.place, step.method), {})
-            own[step.seed] = _auroc(Judged.of(fleet, judged[step.seed], step))
-    return found
+            key = step.target, step.seed
+            if key not in rows:
+                rows[key] = np.flatnonzero(Task(fleet, (), step.target, 0, step.seed).judged)
+            yield step, Judged.of(fleet, rows[key], step)
 
 
 def tell(fleet: Fleet, steps: Sequence[Step]) -> Part:
@@ -121,15 +127,11 @@ def tell(fleet: Fleet, steps: Sequence[Step]) -> Part:
     part = Part()
     short: dict[str, list[Step]] = {}
     groups: dict[tuple[tuple[str, str, int], str], dict[str, dict[int, Judged]]] = {}
-    judged: dict[tuple[str, int], np.ndarray] = {}
     for step in steps:
         if "shortage" in step.result:
             short.setdefault(step.result["shortage"], []).append(step)
-            continue
-        own = groups.setdefault((step.place, step.method), {})
-        if (step.target, step.seed) not in judged:
-            judged[step.target, step.seed] = np.flatnonzero(Task(fleet, (), step.target, 0, step.seed).judged)
-        own.setdefault(step.target, {})[step.seed] = Judged.of(fleet, judged[step.target, step.seed], step)
+    for step, one in _judged(fleet, steps):
+        groups.setdefault((step.place, step.method), {}).setdefault(step.target, {})[step.seed] = one
     for (place, method), targets in groups.items():
         for target, seeds in targets.items():
             _figures(part, place, method, target, [list(seeds.values())])
