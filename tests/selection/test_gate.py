@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from jointwatch.core import Windows
-from jointwatch.core.errors import NotEnoughData, UsageError
+from jointwatch.core.errors import ModelFileError, NotEnoughData, UsageError
 from jointwatch.detectors.mahalanobis import Mahalanobis
 from jointwatch.selection.evidence import Changed, Lender, disturbed, scale_of
 from jointwatch.selection.gate import Candidate, GateResult, TransferGate
@@ -153,10 +153,16 @@ def test_candidates_that_cannot_be_made_are_named(arm: Arm) -> None:
     def short(windows: Windows, labelled: Windows | None) -> _By:
         raise NotEnoughData("labels", needed=5, have=0, unit="labelled windows")
 
+    def damaged(windows: Windows, labelled: Windows | None) -> _By:
+        raise ModelFileError("weights.safetensors is cut short")
+
     alone = Candidate.alone("alone", Normalisation(Mahalanobis()))
-    result = TransferGate().decide([Candidate("short", True, short), alone], arm(0))
+    result = TransferGate().decide(
+        [Candidate("short", True, short), Candidate("damaged", True, damaged), alone], arm(0)
+    )
     assert result.winner == "alone"
     assert "5 more labelled windows" in result.left_out["short"]
+    assert "cut short" in result.left_out["damaged"]
     with pytest.raises(UsageError, match="target alone"):
         TransferGate().decide([Candidate("short", True, short)], arm(0))
     with pytest.raises(NotEnoughData, match="healthy cycles"):

@@ -174,8 +174,16 @@ class PatchTransformer(Network):
         """How far from normal, as logarithms of mean squares after each joint's own map: of each of its figures over
         all joints, of all figures at the oddest joint, and altogether. So a fault that was learned at one joint is
         known at all, and arms of other joints have the same figures."""
+        return self.pool(self.squares(relative))
+
+    def squares(self, relative: Float[Tensor, "batch joint figure"]) -> Float[Tensor, "batch joint figure"]:
+        """Squares of the figures after each joint's own map: of normal windows 1 on average."""
         with torch.autocast(relative.device.type, enabled=False):  # in bfloat16 distances near 1 would tie
-            squares = torch.einsum("brw,rvw->brv", relative, self.whitening).square()
+            return torch.einsum("brw,rvw->brv", relative, self.whitening).square()
+
+    @staticmethod
+    def pool(squares: Float[Tensor, "batch joint figure"]) -> Float[Tensor, "batch pooled"]:
+        """`pooled` from `squares`."""
         of_joint = squares.mean(dim=2)
         oddest, altogether = of_joint.amax(dim=1, keepdim=True), of_joint.mean(dim=1, keepdim=True)
         return torch.log(torch.cat([squares.mean(dim=1), oddest, altogether], dim=1) + _LEAST)

@@ -17,6 +17,7 @@ from jointwatch.features._path_profile import PathProfile
 from jointwatch.features.base import Features
 from jointwatch.recordings.parquet import Parquet
 from jointwatch.studies._fleet_table import json_columns, numbers_of
+from jointwatch.studies._kept_arrays import keep
 from jointwatch.studies._ledger import Ledger
 from jointwatch.windows.by_cycle import by_cycle
 from jointwatch.windows.derive import derive
@@ -97,7 +98,7 @@ class Fleet:
         arrays: dict[str, Any] = {
             name: getattr(self, name) for name in ("vectors", "mask", "healthy_session", "latent")
         }
-        np.savez(file, told=np.array(json.dumps(told)), **arrays, **columns)
+        keep(file, told=np.array(json.dumps(told)), **arrays, **columns)
 
     @classmethod
     def load(cls, file: Path) -> Self:
@@ -221,7 +222,7 @@ def _unit(folder: Path, store: Path) -> dict[str, Any]:
         sessions.append({"healthy": not recording.truth["fault"]["name"], "latent": numbers_of(latent, "")})
     windows = Windows.concatenate(blocks)
     profile = PathProfile().fit(windows)
-    np.savez(store / f"{folder.name}.npz", vectors=profile.transform(windows).astype(np.float32), mask=windows.presence)
+    keep(store / f"{folder.name}.npz", vectors=profile.transform(windows).astype(np.float32), mask=windows.presence)
     return {
         "unit": folder.name,
         "names": [[name, int(c)] for name, c in zip(profile.feature_names_, profile.feature_channel_, strict=True)],

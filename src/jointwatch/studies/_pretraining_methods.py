@@ -242,8 +242,8 @@ class _Frozen:
             network.whitening.copy_(torch.tensor(whitening))
             relative = torch.tensor(self._away / scale, dtype=torch.float32)
             with torch.inference_mode():
-                squares = torch.einsum("brw,rvw->brv", relative, network.whitening).square()
-                self._pooled[key] = network.pooled(relative).numpy(), squares.mean(dim=2).numpy()
+                squares = network.squares(relative)
+                self._pooled[key] = network.pool(squares).numpy(), squares.mean(dim=2).numpy()
         return self._pooled[key]
 
 

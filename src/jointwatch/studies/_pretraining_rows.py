@@ -13,6 +13,7 @@ from jointwatch.core import Channel, Index, Windows
 from jointwatch.core.errors import UsageError
 from jointwatch.recordings.parquet import Parquet
 from jointwatch.studies._cross_brand_rows import Fleet
+from jointwatch.studies._kept_arrays import keep
 from jointwatch.studies._ledger import Ledger
 from jointwatch.training.corpus import channels_of
 from jointwatch.windows.by_cycle import by_cycle
@@ -44,11 +45,11 @@ def gather_cycles(
     index = fleet.index.take(np.flatnonzero(fleet.index.domain == brand))
     if lost := [cycle for cycle in index.cycle if cycle not in at]:
         raise UsageError(f"{len(lost)} cycles of {brand} cannot be cut with all channels, the first is {lost[0]}")
-    values = np.concatenate([np.load(store / f"{part['unit']}.npy") for part in parts])
+    values = np.concatenate([np.load(store / f"{part['unit']}.npz")["values"] for part in parts])
     file = store / f"{brand}.npz"
     rows = [at[cycle] for cycle in index.cycle]
     columns: dict[str, Any] = index.columns()
-    np.savez(file, values=values[rows], channels=np.array(parts[0]["channels"]), **columns)
+    keep(file, values=values[rows], channels=np.array(parts[0]["channels"]), **columns)
     return file, parts[0]["robot"]
 
 
@@ -68,7 +69,7 @@ def _unit(folder: Path, store: Path) -> dict[str, Any]:
         blocks.append(by_cycle(derive(recording, channels), length=LENGTH, channels=channels, domain="truth:group"))
         robot = f"{recording.robot.brand} {recording.robot.model}"
     windows = Windows.concatenate(blocks)
-    np.save(store / f"{folder.name}.npy", windows.values.astype(np.float32))
+    keep(store / f"{folder.name}.npz", values=windows.values.astype(np.float32))
     return {
         "unit": folder.name,
         "robot": robot,

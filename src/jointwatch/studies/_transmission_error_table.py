@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,6 +22,7 @@ from jointwatch.recordings.parquet import Parquet
 from jointwatch.signals.joint_profile import figure_names
 from jointwatch.studies._difficulty_drives import level_features
 from jointwatch.studies._fleet_table import numbers_of
+from jointwatch.studies._kept_arrays import keep
 from jointwatch.windows.plan import WindowPlan
 
 __all__ = ["NOISE", "Cycles", "Source", "load", "measure"]
@@ -144,9 +144,7 @@ def measure(
             parts.append(part)
             progress(len(parts), len(own), f"figures, noise {size:g} times the sensors' own ({number + 1})")
         joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-        partial_file = file.with_name(f"{file.stem}.{os.getpid()}.part.npz")
-        np.savez(partial_file, allow_pickle=False, **joined)
-        partial_file.replace(file)
+        keep(file, **joined)
     return Source(tuple(found))
 
 

@@ -160,11 +160,12 @@ class _Encoders:
             if name == RANDOM:
                 continue
             known = sorted(robots & seen)
-            makers = {robot.split()[0] for robot in robots} & {robot.split()[0] for robot in seen}
+            makers = {robot.split()[0] for robot in robots}
+            relatives = sorted(robot for robot in seen if robot.split()[0] in makers)
             notes.append(
                 f"{name}: {len(seen)} models of robots"
                 + (f"; A LEAK: {', '.join(known)} was among them" if known else "; no judged robot is named among them")
-                + (f", other models of {', '.join(sorted(makers))} were" if makers and not known else "")
+                + (f", of the same maker {', '.join(relatives)}" if relatives and not known else "")
             )
         return notes
 
