@@ -15,6 +15,7 @@ from jointwatch.core.errors import ModelFileError, UsageError
 from jointwatch.models.cnn1d import Cnn1d
 from jointwatch.training.checkpoint import load_checkpoint, save_checkpoint
 from jointwatch.training.data import Batch, Shuffled
+from jointwatch.training.denormals import flushing
 from jointwatch.training.loop import History, fit
 from jointwatch.training.objectives import HeldOut, Supervised
 from jointwatch.training.options import Options
@@ -75,7 +76,10 @@ def test_same_seed_same_bits_other_seed_other(tiny: Make, two_classes: Data) -> 
 def test_global_state_is_left_alone(tiny: Make, two_classes: Data) -> None:
     network = tiny()
     before, threads = torch.get_rng_state(), torch.get_num_threads()
-    train(network, two_classes)
+    inside: list[bool] = []
+    fit(network, Shuffled(two_classes(), 12), Supervised(), OPTIONS, after_step=lambda *at: inside.append(flushing()))
+    assert all(inside)
+    assert not flushing()
     assert torch.equal(before, torch.get_rng_state())
     assert torch.get_num_threads() == threads
     assert all(p.requires_grad and p.grad is None and p.is_contiguous() for p in network.parameters())

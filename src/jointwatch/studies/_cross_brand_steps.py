@@ -53,22 +53,22 @@ def known(file: str) -> tuple[Fleet, Tables]:
     return fleet, Tables(fleet)
 
 
-def task_of(fleet: Fleet, source: str, target: str, budget: int, seed: int) -> Task:
-    """A source is a brand, `OTHERS`, or "" for none."""
+def task_of(fleet: Fleet, source: str, target: str, budget: int, seed: int, **sessions: int) -> Task:
+    """A source is a brand, `OTHERS`, or "" for none; `sessions` : see `Task`."""
     others = tuple(brand for brand in fleet.brands if brand != target)
-    return Task(fleet, others if source == OTHERS else (source,) if source else (), target, budget, seed)
+    return Task(fleet, others if source == OTHERS else (source,) if source else (), target, budget, seed, **sessions)
 
 
-def step(file: str, key: Key, strategies: dict[str, str]) -> dict[str, Any]:
+def step(file: str, key: Key, strategies: dict[str, str], **sessions: int) -> dict[str, Any]:
     """What a method gives that sees deviations along the path.
 
     Parameters
     ----------
-    file : a stored fleet. strategies : name -> `align` or `tune`.
+    file : a stored fleet. strategies : name -> `align` or `tune`. sessions : that are known, see `Task`.
     """
     seed, source, target, budget, approach, method = key
     fleet, tables = known(file)
-    task = task_of(fleet, source, target, budget, seed)
+    task = task_of(fleet, source, target, budget, seed, **sessions)
     if approach == GATED:
         return gated(task, tables)
     if method == OURS:

@@ -16,6 +16,7 @@ __all__ = ["BASELINES", "Tables", "Task", "found", "judged_by"]
 BASELINES = 2
 """Healthy sessions that are known of every unit of the target."""
 _FOLDS = 3  # a part of so many of the target's units is judged in one repetition
+_Draw = tuple[int, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,6 +25,8 @@ class Task:
 
     fleet : all cycles. sources, target : brands. budget : labelled cycles of the target, beside its baselines.
     seed : of everything that is drawn. `seed` and the two that follow judge all units of the target once.
+    baselines : healthy sessions that are known of every unit of the target; fewer are among the more.
+    spared : healthy sessions of every unit that are never judged, so that several `baselines` judge the same cycles.
     """
 
     fleet: Fleet
@@ -31,6 +34,8 @@ class Task:
     target: str
     budget: int
     seed: int
+    baselines: int = BASELINES
+    spared: int = BASELINES
 
     @property
     def of_target(self) -> np.ndarray:
@@ -51,19 +56,27 @@ class Task:
     @property
     def baseline(self) -> np.ndarray:
         """(cycle,) of the healthy sessions that are known of each unit of the target."""
+        return self._first(self.baselines)
+
+    def _first(self, sessions: int) -> np.ndarray:
+        """(cycle,) of so many healthy sessions of each unit of the target, in an order drawn by lot."""
         index, of = self.fleet.index, self.of_target & self.fleet.healthy_session
         rng = np.random.default_rng([self.seed, 2])
         found = np.zeros(len(self.fleet), bool)
         for unit in np.unique(index.unit[self.of_target]):
             own = of & (index.unit == unit)
-            found |= own & np.isin(index.session, rng.permutation(np.unique(index.session[own]))[:BASELINES])
+            found |= own & np.isin(index.session, rng.permutation(np.unique(index.session[own]))[:sessions])
         return found
 
     @property
     def judged(self) -> np.ndarray:
-        """(cycle,) of the held-out units, baselines aside; uncertain ones too."""
-        chosen: np.ndarray = self.of_target & np.isin(self.fleet.index.unit, self.judged_units) & ~self.baseline
+        """(cycle,) of the held-out units, baselines and what is spared aside; uncertain ones too."""
+        chosen: np.ndarray = self.of_target & np.isin(self.fleet.index.unit, self.judged_units) & ~self._aside
         return chosen
+
+    @property
+    def _aside(self) -> np.ndarray:
+        return self._first(max(self.baselines, self.spared))
 
     @property
     def near(self) -> np.ndarray:
@@ -75,7 +88,7 @@ class Task:
     def labelled(self) -> np.ndarray:
         """Numbers of the cycles whose labels are known: whole sessions of those other units, drawn by lot."""
         rng = np.random.default_rng([self.seed, 3])
-        rows = np.flatnonzero(self.near & ~self.baseline & self.fleet.sure)
+        rows = np.flatnonzero(self.near & ~self._aside & self.fleet.sure)
         sessions = self.fleet.index.unit_session[rows]
         order = rng.permutation(np.unique(sessions))
         drawn = np.concatenate([rows[sessions == session] for session in order]) if len(order) else rows
@@ -88,14 +101,14 @@ class Tables:
 
     def __init__(self, fleet: Fleet) -> None:
         self.fleet = fleet
-        self._known: dict[tuple[str, int], tuple[Evidence, np.ndarray, np.ndarray]] = {}
+        self._known: dict[tuple[str, _Draw], tuple[Evidence, np.ndarray, np.ndarray]] = {}
 
-    def of(self, brand: str, known: np.ndarray, seed: int = -1) -> tuple[Evidence, np.ndarray, np.ndarray]:
+    def of(self, brand: str, known: np.ndarray, draw: _Draw = ()) -> tuple[Evidence, np.ndarray, np.ndarray]:
         """Evidence, (cycle, joint, evidence) and (cycle, joint, signal, place) of all cycles of a brand, those of
-        `known` healthy ones against their units' other sessions. `seed` tells one choice of `known` from another."""
-        if (brand, seed) not in self._known:
-            if seed >= 0:  # targets come and go
-                self._known = {key: value for key, value in self._known.items() if key[1] < 0 or key[1] == seed}
+        `known` healthy ones against their units' other sessions. `draw` tells one choice of `known` from another."""
+        if (brand, draw) not in self._known:
+            if draw:  # targets come and go
+                self._known = {key: value for key, value in self._known.items() if key[1] in ((), draw)}
             rows = np.flatnonzero(self.fleet.index.domain == brand)
             windows = self.fleet.windows(rows)
             features = self.fleet.features().fit(windows)
@@ -105,8 +118,8 @@ class Tables:
             table, along = evidence.transform(vectors, windows.index), evidence.places(vectors, windows.index)
             table[healthy] = evidence.crossed_
             along[healthy] = evidence.places_crossed(vectors[healthy], windows.index.take(healthy))
-            self._known[brand, seed] = (evidence, table.astype(np.float32), along.astype(np.float32))
-        return self._known[brand, seed]
+            self._known[brand, draw] = (evidence, table.astype(np.float32), along.astype(np.float32))
+        return self._known[brand, draw]
 
     def source(self, brand: str) -> tuple[Evidence, np.ndarray, np.ndarray]:
         """Of a brand whose labels are all known."""
@@ -114,7 +127,7 @@ class Tables:
 
     def target(self, task: Task) -> tuple[Evidence, np.ndarray, np.ndarray]:
         """Of the target of a task."""
-        return self.of(task.target, task.baseline, task.seed)
+        return self.of(task.target, task.baseline, (task.seed, task.baselines))
 
 
 def found(

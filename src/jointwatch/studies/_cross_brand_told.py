@@ -18,7 +18,7 @@ from jointwatch.studies._cross_brand_task import Task
 from jointwatch.studies._part import SAME, Part
 from jointwatch.studies.base import Row
 
-__all__ = ["BEST_CASE", "SPLIT", "Areas", "Step", "areas", "tell"]
+__all__ = ["BEST_CASE", "SPLIT", "Areas", "Judged", "Step", "areas", "auroc", "fault_areas", "figures", "tell"]
 
 SPLIT: Final = "units held out"
 BEST_CASE: Final = "at 1 % FPR"
@@ -107,7 +107,7 @@ def areas(fleet: Fleet, steps: Sequence[Step]) -> Areas:
     """AUROC of every step of one target that has scores."""
     found: Areas = {}
     for step, one in _judged(fleet, steps):
-        found.setdefault((*step.place, step.method), {})[step.seed] = _auroc(one)
+        found.setdefault((*step.place, step.method), {})[step.seed] = auroc(one)
     return found
 
 
@@ -153,16 +153,31 @@ def tell(fleet: Fleet, steps: Sequence[Step]) -> Part:
 def _figures(
     part: Part, place: tuple[str, str, int], method: str, target: str, targets: Sequence[Sequence[Judged]]
 ) -> None:
-    """Every metric of one method, several targets counted alike."""
+    """Every metric of one method."""
     approach, source, budget = place
     where = (f"{approach}: {method}", SPLIT, source or "none", target, f"{budget} labelled cycles")
+    record = {"approach": approach, "method": method, "source": source, "target": target, "budget": budget}
+    figures(part, where, record, targets)
+
+
+def figures(
+    part: Part,
+    where: tuple[str, str, str, str, str],
+    record: dict[str, Any],
+    targets: Sequence[Sequence[Judged]],
+) -> None:
+    """A row for every metric, several targets counted alike, and a line of the table `methods`.
+
+    Parameters
+    ----------
+    where : the first columns of a row. record : the first columns of the line, `method` among them.
+    targets : of each target what was judged, one entry a seed.
+    """
     units = len({unit for seeds in targets for one in seeds for unit in one.unit})
     seeds = max(len(one) for one in targets)
-    record: dict[str, Any] = {
-        "approach": approach, "method": method, "source": source, "target": target, "budget": budget,
-    }  # fmt: skip
+    record = dict(record)
     for metric in METRICS:
-        if method == ORACLE and metric != "AUROC":
+        if record["method"] == ORACLE and metric != "AUROC":
             continue
         mean, low, high = _spread(targets, metric)
         if math.isnan(mean):
@@ -242,7 +257,8 @@ def _spread(targets: Sequence[Sequence[Judged]], metric: str) -> tuple[float, fl
     return float(means[0]), float(low), float(high)
 
 
-def _auroc(one: Judged) -> float:
+def auroc(one: Judged) -> float:
+    """Of all cycles whose labels are certain."""
     return _area(one.score[one.sure], one.faulty[one.sure])
 
 
@@ -277,7 +293,7 @@ def _against_alone(part: Part, groups: Groups) -> None:
             ]
             if not pairs:
                 continue
-            gains = [_auroc(one) - _auroc(other) for _, _, one, other in pairs]
+            gains = [auroc(one) - auroc(other) for _, _, one, other in pairs]
             labels = f"{budget} labelled cycles"
             part.pairs(
                 gains,
@@ -331,7 +347,7 @@ def _by_fault(part: Part, groups: Groups) -> None:
             for low, high in (*_SEVERITIES, (0.0, 1.01)):
                 for target in (*targets, _ALL):
                     own = [one for name, seeds in targets.items() if target in (name, _ALL) for one in seeds.values()]
-                    areas, count = _fault_areas(own, fault, low, high)
+                    areas, count = fault_areas(own, fault, low, high)
                     if not count:
                         continue
                     record = {"approach": approach, "method": method, "source": source, "budget": budget}
@@ -350,7 +366,7 @@ def _is_telemetry(own: Sequence[Judged], fault: str) -> bool:
     return not any((one.faulty & (one.fault == fault)).any() for one in own)
 
 
-def _fault_areas(own: Sequence[Judged], fault: str, low: float, high: float) -> tuple[float, int]:
+def fault_areas(own: Sequence[Judged], fault: str, low: float, high: float) -> tuple[float, int]:
     """Mean over repetitions of the AUROC of a fault's cycles against all healthy ones judged with them."""
     areas, count = [], 0
     for one in own:

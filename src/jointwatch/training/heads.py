@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from jointwatch.core.errors import UsageError
 from jointwatch.training.data import Batch, Order
+from jointwatch.training.denormals import denormals_flushed
 from jointwatch.training.frozen import OnFeatures
 from jointwatch.training.loop import History
 from jointwatch.training.objectives import HeldOut, Supervised
@@ -54,6 +55,7 @@ class TrainedHead(NamedTuple):
     history: History
 
 
+@denormals_flushed()
 def fit_heads(
     jobs: Sequence[HeadJob],
     options: Options = Options(),  # noqa: B008 (it is frozen)

@@ -17,6 +17,7 @@ from jointwatch.core.errors import ModelFileError, UsageError
 from jointwatch.models.base import batch_norms, set_memory_format
 from jointwatch.training.checkpoint import load_checkpoint, optimiser_tensors, restore_optimiser, save_checkpoint
 from jointwatch.training.data import Batches, identity
+from jointwatch.training.denormals import denormals_flushed
 from jointwatch.training.groups import Group
 from jointwatch.training.objectives import Objective
 from jointwatch.training.options import Options, bfloat16_is_fast, device_of
@@ -122,7 +123,7 @@ class _Run:
     def go(self) -> History:
         before = {parameter: parameter.requires_grad for parameter in self.network.parameters()}
         try:
-            with seeded(self.options.seed):
+            with seeded(self.options.seed), denormals_flushed():
                 set_memory_format(self.network.to(self.device), channels_last=self.options.channels_last)
                 self._train()
         finally:
