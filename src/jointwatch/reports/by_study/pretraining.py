@@ -11,7 +11,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from jointwatch.reports.by_study.cross_brand import methods_figure
-from jointwatch.reports.study_figures import MARKERS, OKABE_ITO, STYLE, save
+from jointwatch.reports.metric_curve import metric_curve
+from jointwatch.reports.study_figures import STYLE, save
 from jointwatch.reports.tables import blocks_by_metrics
 from jointwatch.studies._cross_brand_methods import ALONE, CARRIED, HEALTHY_ONLY, ORACLE, OURS
 from jointwatch.studies._pretraining_methods import DISTANCE, FINE_TUNE, MINI_ROCKET, PROBE, SCRATCH
@@ -86,7 +87,7 @@ def labels_figure(rows: Sequence[Record]) -> Figure:
         for number, (name, own) in enumerate(line for line in lines.items() if line[1]):
             own = sorted(own, key=lambda row: row["budget"])
             x = np.array([budgets.index(int(row["budget"])) for row in own]) + 0.03 * (number - len(lines) / 2)
-            _curve(axis, x, own, number, name)
+            metric_curve(axis, x, own, "AUROC", number, name)
         for value in oracle:
             axis.axhline(value, color="#999999", linewidth=0.8, linestyle=":")
         axis.set_xticks(range(len(budgets)), [str(budget) for budget in budgets])
@@ -130,7 +131,7 @@ def scaling_figure(rows: Sequence[Record], weights: Sequence[Record]) -> Figure:
             own = sorted((row for row in own if row["source"] in hours), key=lambda row: hours[str(row["source"])])
             if own:
                 x = np.array([order.index(str(row["source"])) for row in own]) + 0.04 * (number - len(budgets) / 2)
-                _curve(axis, x, own, number, f"{budget} labels")
+                metric_curve(axis, x, own, "AUROC", number, f"{budget} labels")
         axis.set_xticks(range(len(order)), [f"{hours[name]:.3g}" for name in order])
         axis.set_xlabel("hours of healthy windows in the pre-training")
         axis.set_ylabel("AUROC of cycles")
@@ -153,20 +154,9 @@ def contacts_figure(records: Sequence[Record]) -> Figure:
                 if areas
             ]
             x = np.array([i for i, areas in enumerate(found) if areas]) + 0.03 * (number - len(methods) / 2)
-            _curve(axis, x, own, number, method.replace("_", " "))
+            metric_curve(axis, x, own, "AUROC", number, method.replace("_", " "))
         axis.set_xticks(range(len(budgets)), [str(budget) for budget in budgets])
         axis.set_xlabel("free runs known")
         axis.set_ylabel("AUROC of decisions")
         figure.legend(loc="outside right upper", fontsize=8)
     return figure
-
-
-def _curve(axis: Any, x: np.ndarray, rows: Sequence[Record], number: int, name: str) -> None:
-    colour, marker = OKABE_ITO[number % len(OKABE_ITO)], MARKERS[number % len(MARKERS)]
-    style = "--" if number >= len(OKABE_ITO) else "-"
-    mean = np.array([row["AUROC"] for row in rows], float)
-    for at, row in zip(x, rows, strict=True):
-        ends = np.array([row.get("AUROC low", np.nan), row.get("AUROC high", np.nan)], float)
-        if np.isfinite(ends).all():
-            axis.plot([at, at], ends, color=colour, linewidth=1.0, alpha=0.6)
-    axis.plot(x, mean, style, color=colour, marker=marker, markersize=4, linewidth=1.3, label=name)
