@@ -20,6 +20,7 @@ FROZEN = {
         "m2-arm": "95697ef34e1fbb5a",
         "m2-drives": "df959df4b9c9a50c",
         "m3-fleet": "9f003ecf75e1c9e2",
+        "m3-sessions": "07b82db3110dd978",
     },
 }
 """Digest of each preset, with the difficulty and its robots, by (difficulty, revision)."""
