@@ -82,7 +82,7 @@ def sessions_figure(rows: Sequence[Record]) -> Figure:
             axis.set_ylim(bottom=0.45 if metric == "AUROC" else 0.0)
             axis.set_xticks(range(len(numbers)), [str(number) for number in numbers])
             axis.set_title(said, fontsize=10, loc="left")
-        figure.supxlabel("healthy sessions known of each unit", fontsize=9)
+        axes[len(axes) // 2].set_xlabel("healthy sessions known of each unit", fontsize=9)
         handles, labels = axes[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=8)
     return figure
