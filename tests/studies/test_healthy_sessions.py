@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
-from jointwatch.core.errors import InputError, UsageError
+from jointwatch.core.errors import InputError
 from jointwatch.recordings.parquet import Parquet
 from jointwatch.reports.study import write_study
 from jointwatch.simulation.produce import produce
@@ -23,8 +24,8 @@ from jointwatch.studies.healthy_sessions import HealthySessions
 
 @pytest.fixture(scope="module")
 def sessions(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One brand, three units, five healthy sessions and two grave ones, two cycles each."""
-    arm = {
+    """Two brands, three units each, five healthy sessions and two grave ones, two cycles each."""
+    arm: dict[str, Any] = {
         "name": "ur5e",
         "robot": "ur5e",
         "units": 3,
@@ -35,7 +36,8 @@ def sessions(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "faults": [{"name": name, "severity": [1.0]} for name in ("friction_rise", "lost_grip")],
     }
     folder = tmp_path_factory.mktemp("fleets") / "sessions"
-    produce(FleetSpec.model_validate({"name": "sessions", "seed": 5, "groups": [arm]}), folder, Parquet.write, jobs=1)
+    groups = [arm, {**arm, "name": "gofa5", "robot": "gofa5"}]
+    produce(FleetSpec.model_validate({"name": "sessions", "seed": 5, "groups": groups}), folder, Parquet.write, jobs=1)
     return folder
 
 
@@ -54,13 +56,15 @@ def fleet(study: tuple[Any, Path]) -> Fleet:
 
 def test_every_number_is_told_for_every_method(study: tuple[Any, Path], tmp_path: Path) -> None:
     results = study[0]
-    areas = {(row.method, row.labels): row for row in results.rows if row.metric == "AUROC"}
+    rows = [row for row in results.rows if row.target == "all targets"]
+    areas = {(row.method, row.labels): row for row in rows if row.metric == "AUROC"}
     ours = "target only: joint deviations"
     assert {(ours, "2 healthy sessions"), (ours, "4 healthy sessions")} <= set(areas)
     assert ("target only: mahalanobis", "4 healthy sessions") in areas
+    assert ("carried: joint deviations", "4 healthy sessions") in areas
     assert all(0 <= row.mean <= 1 for row in areas.values())
     gains = {row.metric for row in results.rows if row.method == ours and row.labels == "4 healthy sessions"}
-    assert {f"{what} of 1 pairs against 2 healthy sessions (AUROC)" for what in ("wins", "losses", "ties")} <= gains
+    assert {f"{what} of 2 pairs against 2 healthy sessions (AUROC)" for what in ("wins", "losses", "ties")} <= gains
     assert {row["fault"] for row in results.details["faults"]} == {"friction_rise", "lost_grip"}
     write_study(results, tmp_path)
     assert {"sessions", "faults"} <= {path.stem for path in tmp_path.glob("*.png")}
@@ -79,25 +83,28 @@ def test_few_sessions_are_among_the_many_and_the_same_cycles_are_judged(fleet: F
     assert (fleet.index.label[judged] == "normal").any()
 
 
-def test_sessions_that_are_not_known_change_no_score(fleet: Fleet, tmp_path: Path) -> None:
+@pytest.mark.parametrize("method", ["joint deviations", "mahalanobis"])
+def test_sessions_that_are_not_known_change_nothing(fleet: Fleet, tmp_path: Path, method: str) -> None:
     """Two sessions known of four spared: what happened in the other two is nobody's business."""
     task = Task(fleet, (), "ur5e", 0, 0, baselines=2, spared=4)
     hidden = Task(fleet, (), "ur5e", 0, 0, baselines=4).baseline & ~task.baseline
     vectors = fleet.vectors.copy()
     vectors[hidden] += 100.0
-    scores = []
+    found: list[dict[str, Any]] = []
     for number, one in enumerate((fleet, replace(fleet, vectors=vectors))):
         file = tmp_path / f"{number}.npz"
         one.save(file)
         known.cache_clear()
-        key = (0, "", "ur5e", 0, "target only", "joint deviations")
-        scores.append(step(str(file), key, {}, baselines=2, spared=4)["score"])
+        key = (0, "", "ur5e", 0, "target only", method)
+        found.append({**step(str(file), key, {}, baselines=2, spared=4), "seconds": 0})
     known.cache_clear()
-    assert scores[0] == scores[1]
+    assert found[0]["calibration"]
+    assert found[0] == found[1]
 
 
 def test_wrong_numbers_and_short_fleets_are_refused(sessions: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="whole numbers from 2"):
-        HealthySessions().run(HealthySessions.Options(data=sessions, quick=True, known="1,2"), tmp_path / "a")
+    for wrong in ("1,2", "", "many", "²"):
+        with pytest.raises(ValidationError, match="whole numbers from 2"):
+            HealthySessions.Options(data=sessions, known=wrong)
     with pytest.raises(InputError, match="has 5 healthy sessions; with 5 known none is left"):
         HealthySessions().run(HealthySessions.Options(data=sessions, quick=True, known="2,5"), tmp_path / "b")

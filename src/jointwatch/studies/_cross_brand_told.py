@@ -18,7 +18,19 @@ from jointwatch.studies._cross_brand_task import Task
 from jointwatch.studies._part import SAME, Part
 from jointwatch.studies.base import Row
 
-__all__ = ["BEST_CASE", "SPLIT", "Areas", "Judged", "Step", "areas", "auroc", "fault_areas", "figures", "tell"]
+__all__ = [
+    "BEST_CASE",
+    "SPLIT",
+    "Areas",
+    "Judged",
+    "Step",
+    "areas",
+    "auroc",
+    "fault_areas",
+    "figures",
+    "judged",
+    "tell",
+]
 
 SPLIT: Final = "units held out"
 BEST_CASE: Final = "at 1 % FPR"
@@ -106,19 +118,19 @@ Areas = dict[tuple[str, str, int, str], dict[int, float]]
 def areas(fleet: Fleet, steps: Sequence[Step]) -> Areas:
     """AUROC of every step of one target that has scores."""
     found: Areas = {}
-    for step, one in _judged(fleet, steps):
+    for step, one in judged(fleet, steps):
         found.setdefault((*step.place, step.method), {})[step.seed] = auroc(one)
     return found
 
 
-def _judged(fleet: Fleet, steps: Sequence[Step]) -> Iterator[tuple[Step, Judged]]:
-    """Steps that have scores, with these beside the truth."""
+def judged(fleet: Fleet, steps: Iterable[Step], **sessions: int) -> Iterator[tuple[Step, Judged]]:
+    """Steps that have scores, with these beside the truth; `sessions` that were known, see `Task`."""
     rows: dict[tuple[str, int], np.ndarray] = {}
     for step in steps:
         if "shortage" not in step.result:
             key = step.target, step.seed
             if key not in rows:
-                rows[key] = np.flatnonzero(Task(fleet, (), step.target, 0, step.seed).judged)
+                rows[key] = np.flatnonzero(Task(fleet, (), step.target, 0, step.seed, **sessions).judged)
             yield step, Judged.of(fleet, rows[key], step)
 
 
@@ -130,7 +142,7 @@ def tell(fleet: Fleet, steps: Sequence[Step]) -> Part:
     for step in steps:
         if "shortage" in step.result:
             short.setdefault(step.result["shortage"], []).append(step)
-    for step, one in _judged(fleet, steps):
+    for step, one in judged(fleet, steps):
         groups.setdefault((step.place, step.method), {}).setdefault(step.target, {})[step.seed] = one
     for (place, method), targets in groups.items():
         for target, seeds in targets.items():

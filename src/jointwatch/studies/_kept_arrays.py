@@ -11,7 +11,7 @@ __all__ = ["keep"]
 
 
 def keep(file: Path, **arrays: np.ndarray) -> None:
-    """Write arrays by name into one `.npz`, whole or not at all: a study that is killed leaves no half of one.
+    """Write arrays by name into one `.npz`, whole or not at all: a killed study leaves no half of one under that name.
 
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
@@ -22,5 +22,8 @@ def keep(file: Path, **arrays: np.ndarray) -> None:
     [0, 1, 2]
     """
     partial_file = file.with_name(f"{file.stem}.{os.getpid()}.part.npz")
-    np.savez(partial_file, allow_pickle=False, **arrays)
-    partial_file.replace(file)
+    try:
+        np.savez(partial_file, allow_pickle=False, **arrays)
+        partial_file.replace(file)
+    finally:
+        partial_file.unlink(missing_ok=True)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import numpy as np
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from jointwatch.core.errors import InputError, UsageError
+from jointwatch.core.errors import InputError
 from jointwatch.studies._cross_brand_methods import ALONE, CARRIED, HEALTHY_ONLY, ORACLE, OURS
 from jointwatch.studies._cross_brand_rows import Fleet, gather_fleet
-from jointwatch.studies._cross_brand_steps import OTHERS, names_in, step, task_of
-from jointwatch.studies._cross_brand_told import SPLIT, Judged, Step, auroc, fault_areas, figures
+from jointwatch.studies._cross_brand_steps import OTHERS, Key, names_in, step
+from jointwatch.studies._cross_brand_told import SPLIT, Judged, Step, auroc, fault_areas, figures, judged
 from jointwatch.studies._fleet_table import manifest
 from jointwatch.studies._ledger import Ledger
 from jointwatch.studies._part import Part
@@ -29,8 +29,16 @@ Place = tuple[str, str, str]
 """Source ("" = none), approach, method."""
 
 
+def _counted(text: str) -> str:
+    if not names_in(text) or not all(part.isdecimal() and int(part) >= _FEWEST for part in names_in(text)):
+        raise ValueError(f"known healthy sessions are whole numbers from {_FEWEST}, for example 2,5,10")
+    return text
+
+
 class _Options(StudyOptions):
-    known: str = Field("2,3,5,10", description="Healthy sessions known of every unit, comma-separated, 2 or more each.")
+    known: Annotated[str, AfterValidator(_counted)] = Field(
+        "2,3,5,10", description="Healthy sessions known of every unit, comma-separated, 2 or more each."
+    )
     target: str = Field("", description="Brands that are judged, comma-separated; empty = every one.")
 
 
@@ -51,40 +59,34 @@ class HealthySessions(Study):
     def _run(self, options: Any, ledger: Ledger, progress: Progress) -> Results:
         fleet = gather_fleet(options.data, ledger, names_in(options.target), (), progress)
         targets = names_in(options.target) or fleet.brands
-        numbers = _numbers(options.known)
+        numbers = sorted({int(part) for part in names_in(options.known)})
         if options.quick:
             numbers = sorted({numbers[0], numbers[-1]})
-        _enough(fleet, targets, numbers[-1], options)
+        most = numbers[-1]
+        _enough(fleet, targets, most, options)
         file = ledger.path.parent / "fleet.npz"
         fleet.save(file)
         seeds = range(1 if options.quick else options.seeds)
         places = _places(_QUICK if options.quick else HEALTHY_ONLY, len(fleet.brands) > 1)
         keys = [
-            (number, Step(seed, source, target, 0, approach, method, {}))
+            (number, (seed, source, target, 0, approach, method))
             for seed in seeds
             for target in targets
             for number in numbers
             for source, approach, method in places
         ]
-        most = numbers[-1]
         work = {
-            _named(number, one): partial(
-                step,
-                str(file),
-                (one.seed, one.source, one.target, 0, one.approach, one.method),
-                {},
-                baselines=number,
-                spared=most,
-            )
-            for number, one in keys
+            _named(number, key): partial(step, str(file), key, {}, baselines=number, spared=most)
+            for number, key in keys
         }
         found = ledger.every(work, progress)
-        part, judged = Part(), _Judgements(fleet, most)
+        part = Part()
         told: dict[tuple[Place, int], dict[str, list[Judged]]] = {}
-        for number, one in keys:
-            place = (one.source, one.approach, one.method)
-            own = told.setdefault((place, number), {}).setdefault(one.target, [])
-            own.append(judged.of(one, found[_named(number, one)]))
+        for number in numbers:
+            steps = [Step(*key, found[_named(known, key)]) for known, key in keys if known == number]
+            for one, beside in judged(fleet, steps, spared=most):
+                place = (one.source, one.approach, one.method)
+                told.setdefault((place, number), {}).setdefault(one.target, []).append(beside)
         for (place, number), by_target in told.items():
             _tell(part, place, number, by_target)
         for place in places:
@@ -96,33 +98,6 @@ class HealthySessions(Study):
         return Results("healthy-sessions", "", 0.0, tuple(part.rows), tuple(part.notes), part.details)
 
 
-class _Judgements:
-    """Results of steps beside the truth; which cycles are judged is worked out once for a target and seed."""
-
-    def __init__(self, fleet: Fleet, spared: int) -> None:
-        self.fleet, self.spared = fleet, spared
-        self._rows: dict[tuple[str, int], np.ndarray] = {}
-
-    def of(self, one: Step, result: dict[str, Any]) -> Judged:
-        place = one.target, one.seed
-        if place not in self._rows:
-            task = task_of(self.fleet, "", one.target, 0, one.seed, spared=self.spared)
-            self._rows[place] = np.flatnonzero(task.judged)
-        filled = Step(one.seed, one.source, one.target, 0, one.approach, one.method, result)
-        return Judged.of(self.fleet, self._rows[place], filled)
-
-
-def _numbers(text: str) -> list[int]:
-    """Of sessions, ascending.
-
-    Errors: `UsageError` for what is no number, or below 2.
-    """
-    words = names_in(text)
-    if not words or not all(word.isdigit() and int(word) >= _FEWEST for word in words):
-        raise UsageError(f"known healthy sessions are whole numbers from {_FEWEST}, for example 2,5,10; got {text!r}")
-    return sorted({int(word) for word in words})
-
-
 def _enough(fleet: Fleet, targets: list[str], most: int, options: Any) -> None:
     """Every unit of a target must have a healthy session more than are known."""
     index = fleet.index
@@ -131,10 +106,11 @@ def _enough(fleet: Fleet, targets: list[str], most: int, options: Any) -> None:
             own = (index.unit == unit) & fleet.healthy_session
             have = len(np.unique(index.session[own]))
             if have <= most:
+                fewer = f"--known with fewer than {have}, or " if have > _FEWEST else ""
                 raise InputError(
                     f"unit {unit} has {have} healthy sessions; with {most} known none is left to be judged",
                     file=options.data,
-                    remedy=f"--known with fewer than {have}, or jointwatch simulate m3-sessions --out {options.data}",
+                    remedy=f"{fewer}a fleet with more of them: jointwatch simulate m3-sessions",
                 )
 
 
@@ -143,8 +119,9 @@ def _places(baselines: tuple[str, ...], others: bool) -> list[Place]:
     return own + ([(OTHERS, CARRIED, OURS)] if others else [])
 
 
-def _named(number: int, one: Step) -> str:
-    return f"{number} known/{one.seed}/{one.source}/{one.target}/{one.approach}/{one.method}"
+def _named(number: int, key: Key) -> str:
+    seed, source, target, _, approach, method = key
+    return f"{number} known/{seed}/{source}/{target}/{approach}/{method}"
 
 
 def _tell(part: Part, place: Place, number: int, by_target: dict[str, list[Judged]]) -> None:

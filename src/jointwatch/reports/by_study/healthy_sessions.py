@@ -51,7 +51,7 @@ def figures(results: Results, out: Path) -> list[Path]:
     methods = results.details["methods"]
     last = str(methods[-1]["target"])  # all targets, where there are several
     paths = save(sessions_figure([row for row in methods if row["target"] == last]), out / "sessions")
-    if results.details.get("faults"):
+    if len({row["known"] for row in results.details.get("faults", [])}) > 1:
         paths += save(faults_figure(results.details["faults"]), out / "faults")
     return paths
 
