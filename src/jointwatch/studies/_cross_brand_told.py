@@ -19,6 +19,7 @@ from jointwatch.studies._part import SAME, Part
 from jointwatch.studies.base import Row
 
 __all__ = [
+    "ALL_TARGETS",
     "BEST_CASE",
     "SPLIT",
     "Areas",
@@ -38,7 +39,8 @@ _RATE = 0.01
 _K = 20
 _NO_DRIVE = "torque_sensor_drift"  # a joint's fault that leaves its drive as it was
 _DRAWS = 200
-_ALL: Final = "all targets"
+ALL_TARGETS: Final = "all targets"
+"""What a row is of that takes all targets together, each counted alike."""
 _SEVERITIES: Final = ((0.0, 0.2), (0.2, 0.4), (0.4, 0.7), (0.7, 1.01))
 
 
@@ -148,7 +150,7 @@ def tell(fleet: Fleet, steps: Sequence[Step]) -> Part:
         for target, seeds in targets.items():
             _figures(part, place, method, target, [list(seeds.values())])
         if len(targets) > 1:
-            _figures(part, place, method, _ALL, [list(seeds.values()) for seeds in targets.values()])
+            _figures(part, place, method, ALL_TARGETS, [list(seeds.values()) for seeds in targets.values()])
     _against_alone(part, groups)
     _by_fault(part, groups)
     used = [(s.source, s.target, s.budget, s.result["used"]) for s in steps if "used" in s.result]
@@ -312,7 +314,7 @@ def _against_alone(part: Part, groups: Groups) -> None:
                 method=f"{approach}: {method}",
                 split=SPLIT,
                 source=source,
-                target=_ALL,
+                target=ALL_TARGETS,
                 labels=labels,
                 seeds=len({seed for _, seed, _, _ in pairs}),
                 suffix=f" against {ALONE}: {reference} (AUROC)",
@@ -357,8 +359,13 @@ def _by_fault(part: Part, groups: Groups) -> None:
             faults = _of_drives(np.array(faults))
         for fault in faults:
             for low, high in (*_SEVERITIES, (0.0, 1.01)):
-                for target in (*targets, _ALL):
-                    own = [one for name, seeds in targets.items() if target in (name, _ALL) for one in seeds.values()]
+                for target in (*targets, ALL_TARGETS):
+                    own = [
+                        one
+                        for name, seeds in targets.items()
+                        if target in (name, ALL_TARGETS)
+                        for one in seeds.values()
+                    ]
                     areas, count = fault_areas(own, fault, low, high)
                     if not count:
                         continue

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import numpy as np
 from pydantic import AfterValidator, Field
@@ -12,7 +12,7 @@ from jointwatch.core.errors import InputError
 from jointwatch.studies._cross_brand_methods import ALONE, CARRIED, HEALTHY_ONLY, ORACLE, OURS
 from jointwatch.studies._cross_brand_rows import Fleet, gather_fleet
 from jointwatch.studies._cross_brand_steps import OTHERS, Key, names_in, step
-from jointwatch.studies._cross_brand_told import SPLIT, Judged, Step, auroc, fault_areas, figures, judged
+from jointwatch.studies._cross_brand_told import ALL_TARGETS, SPLIT, Judged, Step, auroc, fault_areas, figures, judged
 from jointwatch.studies._fleet_table import manifest
 from jointwatch.studies._ledger import Ledger
 from jointwatch.studies._part import Part
@@ -21,7 +21,6 @@ from jointwatch.studies.base import Progress, Results, Study, StudyOptions
 
 __all__ = ["HealthySessions"]
 
-_ALL: Final = "all targets"
 _FEWEST = 2  # with one the baseline's own cycles have no other session to be held against
 _QUICK = ("random_score", "mahalanobis")
 
@@ -128,7 +127,7 @@ def _tell(part: Part, place: Place, number: int, by_target: dict[str, list[Judge
     source, approach, method = place
     groups = {target: [seeds] for target, seeds in by_target.items()}
     if len(by_target) > 1:
-        groups[_ALL] = list(by_target.values())
+        groups[ALL_TARGETS] = list(by_target.values())
     for target, seeds in groups.items():
         where = (f"{approach}: {method}", SPLIT, source or "none", target, _said(number))
         record = {"approach": approach, "method": method, "source": source, "target": target, "known": number}
@@ -154,7 +153,7 @@ def _gains(part: Part, place: Place, told: dict[int, dict[str, list[Judged]]]) -
             method=f"{approach}: {method}",
             split=SPLIT,
             source=source or "none",
-            target=_ALL,
+            target=ALL_TARGETS,
             labels=_said(number),
             seeds=len(next(iter(told[number].values()))),
             suffix=f" against {_said(fewest)} (AUROC)",

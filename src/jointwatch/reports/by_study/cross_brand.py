@@ -16,6 +16,7 @@ from jointwatch.reports.study_figures import MARKERS, OKABE_ITO, STYLE, save
 from jointwatch.reports.tables import blocks_by_metrics
 from jointwatch.studies._cross_brand_gate import GATED
 from jointwatch.studies._cross_brand_methods import ALONE, CARRIED, ORACLE, OURS
+from jointwatch.studies._cross_brand_told import ALL_TARGETS
 from jointwatch.studies.base import Results
 
 __all__ = [
@@ -31,7 +32,6 @@ __all__ = [
 
 Record = Mapping[str, Any]
 
-_ALL = "all targets"
 _RANK = {ALONE: 0, CARRIED: 1, GATED: 2}
 CAPTIONS = {
     "methods_0": "AUROC of cycles on units never seen, no label of the target; 95 % interval by units",
@@ -83,9 +83,9 @@ def methods_figure(rows: Sequence[Record]) -> Figure:
     ----------
     rows : of one budget, with `AUROC`, `AUROC low`, `AUROC high`.
     """
-    targets = [name for name in dict.fromkeys(str(row["target"]) for row in rows) if name != _ALL]
-    if any(row["target"] == _ALL for row in rows):
-        targets.append(_ALL)
+    targets = [name for name in dict.fromkeys(str(row["target"]) for row in rows) if name != ALL_TARGETS]
+    if any(row["target"] == ALL_TARGETS for row in rows):
+        targets.append(ALL_TARGETS)
     sources = list(dict.fromkeys(str(row["source"]) for row in rows))
     mean: dict[tuple[int, str], list[float]] = {}
     for row in rows:
@@ -152,16 +152,16 @@ def faults_figure(records: Sequence[Record], *, by: str) -> Figure:
     def column(row: Record) -> str | None:
         span = (float(row["severity from"]), float(row["severity to"]))
         if by == "target":
-            return str(row["target"]) if span == whole and row["target"] != _ALL else None
+            return str(row["target"]) if span == whole and row["target"] != ALL_TARGETS else None
         name = "all" if span == whole else f"{span[0]:g}–{span[1]:g}"
-        return name if row["target"] == _ALL else None
+        return name if row["target"] == ALL_TARGETS else None
 
     chosen = [row for row in ours if column(row)]
     columns = list(dict.fromkeys(str(column(row)) for row in sorted(chosen, key=lambda row: _order(row, by))))
     overall = {
         str(row["fault"]): float(row["AUROC"])
         for row in ours
-        if row["target"] == _ALL and (float(row["severity from"]), float(row["severity to"])) == whole
+        if row["target"] == ALL_TARGETS and (float(row["severity from"]), float(row["severity to"])) == whole
     }
     telemetry = {str(row["fault"]) for row in ours if row["telemetry"]}
     faults = sorted(overall, key=lambda fault: (fault in telemetry, -overall[fault]))
