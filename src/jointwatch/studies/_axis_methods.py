@@ -260,6 +260,7 @@ METHODS: dict[str, Callable[[Problem], Scored]] = {
     "AD-CNN as published": partial(_classifier, **_NETWORK, training="paper", baseline="domain"),
     "AD-CNN, our training": partial(_classifier, **_NETWORK, baseline="domain"),
     "AD-CNN, own baseline": partial(_classifier, **_NETWORK),
+    "AD-CNN, own baseline, mean of three": partial(_classifier, **_NETWORK, members=3),
     "AD-CNN, own baseline, invariant": partial(_classifier, **_NETWORK, invariance=1.0),
     "FCN, own baseline": partial(_classifier, **_NETWORK, network="fcn"),
     "friction, axis baseline": partial(_classifier, **_FRICTION, baseline="domain"),

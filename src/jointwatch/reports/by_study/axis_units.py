@@ -41,6 +41,7 @@ _STEPS = (
     "AD-CNN as published",
     "AD-CNN, our training",
     "AD-CNN, own baseline",
+    "AD-CNN, own baseline, mean of three",
     "AD-CNN, own baseline, invariant",
     "friction, axis baseline",
     DEFAULT,
