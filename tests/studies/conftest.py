@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,25 +36,35 @@ def axes_fleet(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def brands(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two brands, three units each, two cycles a session, three healthy sessions and three with grave faults."""
+def two_brands(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int, Sequence[str]], Path]:
+    """A fleet with so many healthy sessions a unit and a grave one of each fault: two brands, three units each, two
+    cycles a session."""
 
-    def group(robot: str) -> dict[str, Any]:
-        return {
-            "name": robot,
-            "robot": robot,
-            "units": 3,
-            "healthy_sessions": 3,
-            "faulty_sessions": 3,
-            "cycles": 2,
-            "task": {"name": "pick_and_place", "speed": 0.8, "dwell_s": 0.2},
-            "faults": [{"name": name, "severity": [1.0]} for name in ("friction_rise", "lost_grip", "filter_change")],
-        }
+    def made(healthy: int, faults: Sequence[str]) -> Path:
+        def group(robot: str) -> dict[str, Any]:
+            return {
+                "name": robot,
+                "robot": robot,
+                "units": 3,
+                "healthy_sessions": healthy,
+                "faulty_sessions": len(faults),
+                "cycles": 2,
+                "task": {"name": "pick_and_place", "speed": 0.8, "dwell_s": 0.2},
+                "faults": [{"name": name, "severity": [1.0]} for name in faults],
+            }
 
-    folder = tmp_path_factory.mktemp("fleets") / "two-brands"
-    spec = FleetSpec.model_validate({"name": "two", "seed": 5, "groups": [group("ur5e"), group("gofa5")]})
-    produce(spec, folder, Parquet.write, jobs=1)
-    return folder
+        folder = tmp_path_factory.mktemp("fleets") / "two-brands"
+        spec = FleetSpec.model_validate({"name": "two", "seed": 5, "groups": [group("ur5e"), group("gofa5")]})
+        produce(spec, folder, Parquet.write, jobs=1)
+        return folder
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def brands(two_brands: Callable[[int, Sequence[str]], Path]) -> Path:
+    """Two brands with three healthy sessions a unit and three with grave faults."""
+    return two_brands(3, ("friction_rise", "lost_grip", "filter_change"))
 
 
 @pytest.fixture

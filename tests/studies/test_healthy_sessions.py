@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,7 @@ import pytest
 from pydantic import ValidationError
 
 from jointwatch.core.errors import InputError
-from jointwatch.recordings.parquet import Parquet
 from jointwatch.reports.study import write_study
-from jointwatch.simulation.produce import produce
-from jointwatch.simulation.spec import FleetSpec
 from jointwatch.studies._cross_brand_rows import Fleet
 from jointwatch.studies._cross_brand_steps import known, step
 from jointwatch.studies._cross_brand_task import Task
@@ -23,22 +21,9 @@ from jointwatch.studies.healthy_sessions import HealthySessions
 
 
 @pytest.fixture(scope="module")
-def sessions(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two brands, three units each, five healthy sessions and two grave ones, two cycles each."""
-    arm: dict[str, Any] = {
-        "name": "ur5e",
-        "robot": "ur5e",
-        "units": 3,
-        "healthy_sessions": 5,
-        "faulty_sessions": 2,
-        "cycles": 2,
-        "task": {"name": "pick_and_place", "speed": 0.8, "dwell_s": 0.2},
-        "faults": [{"name": name, "severity": [1.0]} for name in ("friction_rise", "lost_grip")],
-    }
-    folder = tmp_path_factory.mktemp("fleets") / "sessions"
-    groups = [arm, {**arm, "name": "gofa5", "robot": "gofa5"}]
-    produce(FleetSpec.model_validate({"name": "sessions", "seed": 5, "groups": groups}), folder, Parquet.write, jobs=1)
-    return folder
+def sessions(two_brands: Callable[[int, Sequence[str]], Path]) -> Path:
+    """Two brands with five healthy sessions a unit and two with grave faults."""
+    return two_brands(5, ("friction_rise", "lost_grip"))
 
 
 @pytest.fixture(scope="module")

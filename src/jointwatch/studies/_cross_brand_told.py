@@ -22,6 +22,7 @@ __all__ = [
     "ALL_TARGETS",
     "BEST_CASE",
     "SPLIT",
+    "STATED_RATE",
     "Areas",
     "Judged",
     "Step",
@@ -35,7 +36,8 @@ __all__ = [
 
 SPLIT: Final = "units held out"
 BEST_CASE: Final = "at 1 % FPR"
-_RATE = 0.01
+STATED_RATE: Final = 0.01
+"""Of false alarms, for which thresholds are set."""
 _K = 20
 _NO_DRIVE = "torque_sensor_drift"  # a joint's fault that leaves its drive as it was
 _DRAWS = 200
@@ -103,7 +105,7 @@ class Judged:
 
 def _threshold(healthy: np.ndarray) -> float:
     """Split-conformal: so many healthy cycles lie above that the next one does so once in a hundred."""
-    rank = math.ceil((len(healthy) + 1) * (1 - _RATE))
+    rank = math.ceil((len(healthy) + 1) * (1 - STATED_RATE))
     return float(np.sort(healthy)[min(rank, len(healthy)) - 1]) if len(healthy) else math.inf
 
 
@@ -242,7 +244,7 @@ def _ranked(one: Judged, member: np.ndarray, weights: np.ndarray, metric: str) -
             wins = ((bad @ at) * (all_good[:, None] - above + same / 2)).sum(axis=1)
             return wins / (all_good * all_bad)
         if metric.startswith("recall"):
-            within = np.cumsum(good, axis=1) <= _RATE * all_good[:, None]
+            within = np.cumsum(good, axis=1) <= STATED_RATE * all_good[:, None]
             return (bad * within).sum(axis=1) / all_bad
         first = np.cumsum(weight, axis=1) <= _K
         return (bad * first).sum(axis=1) / np.maximum((weight * first).sum(axis=1), 1)

@@ -14,7 +14,7 @@ from jointwatch.reports.metric_curve import metric_curve
 from jointwatch.reports.study_figures import OKABE_ITO, STYLE, save
 from jointwatch.reports.tables import blocks_by_metrics
 from jointwatch.studies._cross_brand_methods import ALONE, ORACLE, OURS
-from jointwatch.studies._cross_brand_told import BEST_CASE
+from jointwatch.studies._cross_brand_told import BEST_CASE, STATED_RATE
 from jointwatch.studies.base import Results
 
 __all__ = ["CAPTIONS", "blocks", "drawn", "faults_figure", "figures", "sessions_figure"]
@@ -32,7 +32,6 @@ _METRICS = {
     f"recall {BEST_CASE}": "found at 1 % false alarms",
     "FPR": "false-alarm share at the threshold",
 }
-_STATED = 0.01
 _SHOWN = ("mahalanobis", "pca", "knn", "random_score")
 
 
@@ -78,7 +77,7 @@ def sessions_figure(rows: Sequence[Record]) -> Figure:
                     at = np.array([numbers.index(int(row["known"])) for row in there])
                     metric_curve(axis, at + 0.04 * (number - len(lines) / 2), there, metric, number, name)
             if metric == "FPR":
-                axis.axhline(_STATED, color="#999999", linewidth=0.8, linestyle=":")
+                axis.axhline(STATED_RATE, color="#999999", linewidth=0.8, linestyle=":")
             axis.set_ylim(bottom=0.45 if metric == "AUROC" else 0.0)
             axis.set_xticks(range(len(numbers)), [str(number) for number in numbers])
             axis.set_title(said, fontsize=10, loc="left")
