@@ -291,6 +291,9 @@ def test_degenerate_training_gives_finite_scores(name: str, case: str) -> None:
     if parts is not None:
         assert np.isfinite(parts).all()
         assert (parts[~train.presence] == 0).all()
-    no_cut = name == "isolation_forest" and case in ("all channels constant", "identical windows", "two windows")
+    still = ("all channels constant", "identical windows")
+    no_cut = (name == "isolation_forest" and case in (*still, "two windows")) or (
+        name == "joint_deviations" and case in still  # what never varied is not compared
+    )
     if name not in (*BLIND, "linear_autoregression", "cnn") and not no_cut:  # these need not see a level
         assert scores.mean() > detector.score_samples(train).mean()

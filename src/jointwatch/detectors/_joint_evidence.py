@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Final
+from dataclasses import dataclass, replace
+from typing import Any, Final, Self
 
 import numpy as np
 
@@ -20,7 +20,7 @@ _SHRINK = 1.3  # of what the other joints show in common: a little less than the
 _FAR = 8.0  # standard deviations at which a deviation at one place is cut
 
 
-@dataclass(eq=False)
+@dataclass(frozen=True, eq=False)
 class Evidence:
     """What is known of the units of one domain.
 
@@ -28,8 +28,8 @@ class Evidence:
     place : signal -> (joint, figure) columns of the features, -1 where the robot has none; figures are named alike.
     common : (joint, evidence) how much of the other joints' mean is in a joint's evidence when it is healthy.
     mean, scale : (joint, evidence) of healthy rows that had no part in their baseline.
-    crossed_ : (row, joint, evidence) of the rows it was learned from, healthy ones against their other sessions;
-    index_ : whose they are.
+    raw_ : (row, joint, evidence) of the rows it was learned from, healthy ones against their other sessions, before
+    what is common is taken off and all is scaled. index_ : whose they are.
     """
 
     baseline: OwnBaseline
@@ -40,11 +40,11 @@ class Evidence:
     common: np.ndarray
     mean: np.ndarray
     scale: np.ndarray
-    crossed_: np.ndarray
+    raw_: np.ndarray
     index_: Index
 
     @classmethod
-    def of(cls, vectors: np.ndarray, index: Index, features: Any) -> Evidence:
+    def of(cls, vectors: np.ndarray, index: Index, features: Any) -> Self:
         """Learned from rows of one domain; those labelled normal are the baselines.
 
         Errors: `NotEnoughData` without healthy rows.
@@ -59,14 +59,21 @@ class Evidence:
         baseline = OwnBaseline(form="difference").fit(vectors[normal], index.take(normal))
         relative = baseline.transform(vectors, index)
         relative[normal] = baseline.crossed(vectors[normal], index.take(normal))
-        made = cls(baseline, joints, there, place, names, np.empty(0), np.empty(0), np.empty(0), np.empty(0), index)
-        raw = made._table(relative)
-        made.common = _common(raw[normal], there)
+        nothing = np.zeros(1)
+        made = cls(baseline, joints, there, place, names, nothing, nothing, nothing, nothing, index)
+        return replace(made, raw_=made._table(relative)).measured_on(np.ones(len(index), bool))
+
+    def measured_on(self, rows: np.ndarray) -> Self:
+        """A copy whose common part and scale come from these rows of its own alone; the baselines stay as they are."""
+        raw = self.raw_[rows & (self.index_.label == "normal")]
+        made = replace(self, common=_common(raw, self.there))
         rest = made._apart(raw)
-        made.mean = rest[normal].mean(axis=0)
-        made.scale = np.maximum(rest[normal].std(axis=0), 1e-6)
-        made.crossed_ = made._scaled(rest)
-        return made
+        return replace(made, mean=rest.mean(axis=0), scale=np.maximum(rest.std(axis=0), 1e-6))
+
+    @property
+    def crossed_(self) -> np.ndarray:
+        """(row, joint, evidence) of the rows it was learned from, healthy ones against their other sessions."""
+        return self._scaled(self._apart(self.raw_))
 
     def transform(self, vectors: np.ndarray, index: Index) -> np.ndarray:
         """(row, joint, evidence) in healthy standard deviations; 0 where a robot lacks signal or joint."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -11,7 +13,7 @@ from jointwatch.core.errors import MissingChannel, UsageError
 from jointwatch.features.base import Features
 from jointwatch.signals.path_profile import FIT, ROUGH, by_bin, fitted, path_bins, rough_figures, roughness, speed_of
 
-__all__ = ["PathProfile"]
+__all__ = ["PathProfile", "joint_numbers", "joint_places"]
 
 _SIGNALS = {
     "drive": (
@@ -32,9 +34,10 @@ class PathProfile(Features):
     compared by the way that all joints together have travelled. The figures mean something relative to the same unit's
     healthy cycles only (`windows.own_baseline.OwnBaseline` with `form="difference"`).
 
-    Windows are whole cycles stretched to one length, of 1000 samples or so. A joint has a position and up to three
-    signals: `drive` (effort, torque or current), `link` (its torque sensor), `tracking` (commanded minus measured
-    position). For each signal: the least-squares fit of `signals.path_profile.fitted`, `place` 1 .. `bins` (mean at
+    Windows are whole cycles stretched to one length, of 1000 samples or so; where they are shorter quick bands are empty.
+    A joint has a position and up to three signals: `drive` (effort, torque or current), `link` (its torque sensor),
+    `tracking` (commanded minus measured position). Without any position the place is the time since the cycle began; a
+    channel that belongs to no joint is the drive of a joint of its own. For each signal: the least-squares fit of `signals.path_profile.fitted`, `place` 1 .. `bins` (mean at
     each part of the path), bands and peaks of what is quicker, and `rough` 1 .. `bins` (its logarithm at each part of
     the path); for the position only the last two, of its speed. Signals that a robot does not report give 0.
 
@@ -42,7 +45,7 @@ class PathProfile(Features):
     ----------
     bins : parts of the path.
 
-    Errors: `MissingChannel` without a joint that has a position.
+    Errors: `MissingChannel` without any of these signals.
 
     >>> from jointwatch.core import Windows
     >>> from dataclasses import replace
@@ -62,13 +65,11 @@ class PathProfile(Features):
 
     def _names(self, channels: tuple[str, ...], length: int) -> list[tuple[str, int]]:
         joints = joint_places(channels)
-        if not joints:
+        if not any(set(places) - {"position"} for places in joints.values()):
             raise MissingChannel(
-                f"no joint has its position among {', '.join(channels)}",
-                remedy="cut the windows with positions, and give Windows: arrays do not name their channels",
+                f"no joint has a current, torque, effort or position error among {', '.join(channels)}",
+                remedy="cut the windows with one of them",
             )
-        if length < 256:
-            raise UsageError(f"a path profile needs cycles of at least 256 samples, got {length}; cut longer windows")
         rough = [*ROUGH, *(f"rough {i + 1}" for i in range(self.bins))]
         slow = [*FIT, *(f"place {i + 1}" for i in range(self.bins))]
         return [
@@ -80,7 +81,10 @@ class PathProfile(Features):
 
     def _transform(self, values: np.ndarray, presence: np.ndarray) -> np.ndarray:
         joints = joint_places(self.channels_)
-        positions = values[:, [places["position"] for places in joints.values()]].astype(np.float64)
+        positions = np.zeros((len(values), len(joints), values.shape[2]))
+        for number, places in enumerate(joints.values()):
+            if "position" in places:
+                positions[:, number] = values[:, places["position"]]
         speed = speed_of(positions)
         bin_of = path_bins(speed, self.bins)
         found = []
@@ -94,22 +98,39 @@ class PathProfile(Features):
         return np.concatenate(found, axis=1)
 
 
-def joint_places(keys: tuple[str, ...]) -> dict[int, dict[str, int]]:
-    """For each joint with a position: place of its position and of its signals among the channels."""
-    channels: dict[Channel, int] = {}
-    for place, key in enumerate(keys):
-        try:
-            channels[Channel.parse(key)] = place
-        except UsageError:
-            continue  # an anonymous array's channel
+def joint_places(keys: Sequence[str]) -> dict[int, dict[str, int]]:
+    """For each joint: places of its position and of its signals among the channels; joints without a signal are left
+    out. A channel that belongs to no joint is the drive of one of its own, numbered as `joint_numbers` has it."""
+    parsed = [_parsed(key) for key in keys]
+    channels = {channel: place for place, channel in enumerate(parsed) if channel is not None}
     found: dict[int, dict[str, int]] = {}
-    for channel, place in channels.items():
-        if channel.quantity is not Quantity.POSITION or channel.source is not Source.MEASURED or channel.joint is None:
-            continue
-        found[channel.joint] = {"position": place}
-        for signal, kinds in _SIGNALS.items():
-            there = [Channel(kind.quantity, channel.joint, kind.source) for kind in kinds]
-            own = next((channels[one] for one in there if one in channels), None)
-            if own is not None:
-                found[channel.joint][signal] = own
+    for place, (channel, number) in enumerate(zip(parsed, joint_numbers(parsed), strict=True)):
+        if channel is None or channel.joint is None:
+            found[number] = {"drive": place}
+        elif number not in found:
+            own: dict[str, int] = {}
+            for signal, kinds in {"position": (Channel(Quantity.POSITION, 1),), **_SIGNALS}.items():
+                there = [Channel(kind.quantity, number, kind.source) for kind in kinds]
+                own |= {signal: channels[one] for one in there[::-1] if one in channels}
+            if own:
+                found[number] = own
     return dict(sorted(found.items()))
+
+
+def joint_numbers(channels: Sequence[Channel | None]) -> list[int]:
+    """The joint of each channel; those that belong to none (None: without a name) count on from the last joint.
+
+    >>> joint_numbers([Channel(Quantity.CURRENT, 1), None, Channel(Quantity.STATUS), Channel(Quantity.CURRENT, 2)])
+    [1, 3, 4, 2]
+    """
+    own = [None if channel is None else channel.joint for channel in channels]
+    count = itertools.count(1 + max((number for number in own if number is not None), default=0))
+    return [next(count) if number is None else number for number in own]
+
+
+def _parsed(key: str) -> Channel | None:
+    """None for an anonymous array's channel."""
+    try:
+        return Channel.parse(key)
+    except UsageError:
+        return None

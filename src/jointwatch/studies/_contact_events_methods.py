@@ -93,8 +93,6 @@ def networks(asked: str = "") -> list[str]:
     >>> "joints by number: dann" in networks(), networks("deep-coral")
     (True, ['joints by number: deep_coral', 'drift direction: deep_coral'])
     """
-    if asked.strip() == "none":
-        return []
     return [f"{frame}: {name}" for frame in _FRAMES for name in names_asked(asked, adaptations())]
 
 

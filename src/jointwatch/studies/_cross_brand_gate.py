@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
-from jointwatch.detectors._joint_deviations import JointDeviations
+from jointwatch.detectors.joint_deviations import JointDeviations
 from jointwatch.studies._cross_brand_task import Tables, Task, found, judged_by
 
 __all__ = ["GATED", "gated"]

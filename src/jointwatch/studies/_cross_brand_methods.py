@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.ensemble import ExtraTreesClassifier
 
 from jointwatch.core import Channel, Index, Quantity, Source, Windows, catalog
-from jointwatch.detectors._joint_deviations import JointDeviations
+from jointwatch.detectors.joint_deviations import JointDeviations
 from jointwatch.detectors.base import Detector
 from jointwatch.studies._cross_brand_task import Tables, Task, found, judged_by
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from jointwatch.detectors._joint_deviations import JointDeviations
+from jointwatch.detectors.joint_deviations import JointDeviations
 from jointwatch.detectors._joint_evidence import Evidence
 from jointwatch.studies._cross_brand_rows import Fleet
 

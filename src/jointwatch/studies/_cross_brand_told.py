@@ -69,6 +69,7 @@ class Judged:
     """Scores of a step beside the truth. Uncertain cycles have `sure` False."""
 
     unit: np.ndarray
+    session: np.ndarray
     faulty: np.ndarray
     sure: np.ndarray
     fault: np.ndarray
@@ -91,6 +92,7 @@ class Judged:
         hit = np.full(len(score), np.nan) if said is None else (np.array(said) == index.joint).astype(float)
         return cls(
             index.unit,
+            index.unit_session,
             index.label == "anomalous",
             sure,
             index.fault,
@@ -101,6 +103,23 @@ class Judged:
             np.where((index.label == "anomalous") & (index.joint > 0), hit, np.nan),
             float(step.result["seconds"]),
         )
+
+    @property
+    def cycles(self) -> Ranked:
+        """Those whose labels are certain."""
+        return self.unit[self.sure], self.faulty[self.sure], self.score[self.sure]
+
+    @property
+    def sessions(self) -> Ranked:
+        """Of the same cycles: each session with their mean score, faulty if one of them is."""
+        unit, faulty, score = self.cycles
+        _, first, of = np.unique(self.session[self.sure], return_index=True, return_inverse=True)
+        cycles = np.bincount(of)
+        return unit[first], np.bincount(of, faulty) > 0, np.bincount(of, score) / cycles
+
+
+Ranked = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Unit, whether faulty, and score of each."""
 
 
 def _threshold(healthy: np.ndarray) -> float:
@@ -225,19 +244,21 @@ _SHARES: Final[dict[str, Terms]] = {
     "right joint": _share_of(lambda x: np.nan_to_num(x.hit), lambda x: np.isfinite(x.hit)),
     "telemetry faults flagged": _share_of(lambda x: x.alarm & ~x.sure, lambda x: ~x.sure),
 }
-_RANKED: Final = ("AUROC", f"recall {BEST_CASE}", f"precision at {_K}")
+_BY_SESSION: Final = "AUROC of sessions"
+_RANKED: Final = ("AUROC", _BY_SESSION, f"recall {BEST_CASE}", f"precision at {_K}")
 METRICS: Final = (*_RANKED, *_SHARES)
 
 
-def _ranked(one: Judged, member: np.ndarray, weights: np.ndarray, metric: str) -> np.ndarray:
-    """(draw,) figures of the order of the scores, rows weighed as often as their unit was drawn."""
-    order = np.argsort(-one.score[one.sure], kind="stable")
-    weight = (weights @ member)[:, one.sure][:, order]
-    faulty, score = one.faulty[one.sure][order], one.score[one.sure][order]
+def _ranked(one: Judged, units: np.ndarray, weights: np.ndarray, metric: str) -> np.ndarray:
+    """(draw,) figures of the order of the scores, rows weighed as often as their unit was drawn: (draw, unit)."""
+    unit, faulty, score = one.sessions if metric == _BY_SESSION else one.cycles
+    order = np.argsort(-score, kind="stable")
+    weight = (weights @ (unit == units[:, None]).astype(float))[:, order]
+    faulty, score = faulty[order], score[order]
     good, bad = weight * ~faulty, weight * faulty
     all_good, all_bad = good.sum(axis=1), bad.sum(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
-        if metric == "AUROC":
+        if metric.startswith("AUROC"):
             _, tie = np.unique(-score, return_inverse=True)
             at = np.eye(int(tie.max()) + 1)[tie]
             above, same = np.cumsum(good @ at, axis=1), good @ at
@@ -258,12 +279,12 @@ def _spread(targets: Sequence[Sequence[Judged]], metric: str) -> tuple[float, fl
         drawn = rng.multinomial(len(units), np.full(len(units), 1 / len(units)), size=_DRAWS)
         weights = np.concatenate([np.ones((1, len(units))), drawn])
         for one in seeds:
-            member = (one.unit == units[:, None]).astype(float)
             if metric in _SHARES:
+                member = (one.unit == units[:, None]).astype(float)
                 hit, of = (weights @ part for part in _SHARES[metric](one, member))
                 found.append(np.where(of > 0, hit / np.where(of > 0, of, 1.0), np.nan))
             else:
-                found.append(_ranked(one, member, weights, metric))
+                found.append(_ranked(one, units, weights, metric))
     table = np.array(found)
     known = np.isfinite(table)
     means = np.where(known.any(axis=0), np.nansum(table, axis=0) / np.maximum(known.sum(axis=0), 1), np.nan)
@@ -275,7 +296,8 @@ def _spread(targets: Sequence[Sequence[Judged]], metric: str) -> tuple[float, fl
 
 def auroc(one: Judged) -> float:
     """Of all cycles whose labels are certain."""
-    return _area(one.score[one.sure], one.faulty[one.sure])
+    _, faulty, score = one.cycles
+    return _area(score, faulty)
 
 
 def _area(score: np.ndarray, faulty: np.ndarray) -> float:
@@ -342,8 +364,7 @@ def _beyond(pairs: Sequence[tuple[str, int, Judged, Judged]]) -> list[str]:
         weights = np.random.default_rng(0).multinomial(len(units), np.full(len(units), 1 / len(units)), size=_DRAWS)
         gains = []
         for one, other in own:
-            member = (one.unit == units[:, None]).astype(float)
-            gains.append(_ranked(one, member, weights, "AUROC") - _ranked(other, member, weights, "AUROC"))
+            gains.append(_ranked(one, units, weights, "AUROC") - _ranked(other, units, weights, "AUROC"))
         if np.nanpercentile(np.nanmean(gains, axis=0), 97.5) < 0:
             found.append(target)
     return found

@@ -23,13 +23,16 @@ def adaptations() -> list[str]:
 
 
 def names_asked(asked: str, there: Sequence[str], hint: str = "") -> list[str]:
-    """Those of the comma-separated names, each once, with dashes or underscores; all that are there without any.
+    """Those of the comma-separated names, each once, with dashes or underscores; all that are there without any; of
+    the word `none` no name.
 
     Errors: `UsageError` for a name that is not there; it ends in `hint`.
 
     >>> names_asked("deep-coral, dann, dann", ["dann", "deep_coral"]), names_asked("", ["dann"])
     (['deep_coral', 'dann'], ['dann'])
     """
+    if asked.strip() == "none":
+        return []
     wanted = [part.strip().replace("-", "_") for part in asked.split(",") if part.strip()]
     if unknown := [name for name in wanted if name not in there]:
         raise UsageError(f"--strategies: {', '.join(unknown)} not among {', '.join(there)}{hint}")

@@ -56,7 +56,7 @@ class _Options(StudyOptions):
     source: Annotated[tuple[Path, ...], BeforeValidator(_folders)] = Field(
         min_length=1, description="Folder of a healthy source robot, for example ur10e_innopolis; several with commas."
     )
-    strategies: str = Field("", description="Strategies of the catalog for the network, comma-separated; none; all.")
+    strategies: str = Field("", description="Strategies of the catalog, comma-separated; `none`; empty = all.")
 
 
 class CollisionTransfer(Study):
@@ -227,10 +227,9 @@ def _strategies(asked: str) -> list[str]:
 
     Errors: `UsageError` for a name that is none.
     """
-    there = [name for name in catalog.names("transfer") if name not in ("normalisation", "batch_norm")]
-    if asked.strip() == "none":
-        return []
-    return names_asked(asked, there, hint=" (normalisation and batch_norm always run)")
+    apart = ("normalisation", "batch_norm", "foundation")  # the last brings a network of its own
+    there = [name for name in catalog.names("transfer") if name not in apart]
+    return names_asked(asked, there, hint=" (normalisation and batch_norm always run; the study pretraining judges foundation)")
 
 
 def _digest(folders: Sequence[Path]) -> str:

@@ -49,7 +49,7 @@ class _Options(StudyOptions):
     source: str = Field("franka_target", description="Arm with labels: the name of a file of the folder, without .npz.")
     target: str = Field("ur10", description="Arm that it is carried to, likewise.")
     pairs: str = Field("", description="`all`: every file to every other one, in place of source and target.")
-    strategies: str = Field("", description="Strategies of the catalog for the network, comma-separated; none; all.")
+    strategies: str = Field("", description="Strategies of the catalog, comma-separated; `none`; empty = all.")
 
 
 class ContactTransfer(Study):

@@ -31,7 +31,7 @@ class _Options(StudyOptions):
     source: str = Field("ur5e,others", description="Brands to borrow from; `others` = all but the target, together.")
     target: str = Field("", description="Brands that arrive, comma-separated; empty = every brand but the source.")
     budgets: Budgets = Field("0,100,500", description="Labelled cycles of the target, beside its healthy baselines.")
-    strategies: str = Field("", description="Strategies of the transfer catalog; empty = all.")
+    strategies: str = Field("", description="Strategies of the catalog, comma-separated; `none`; empty = all.")
 
 
 class CrossBrand(Study):

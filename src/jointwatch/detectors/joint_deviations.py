@@ -10,15 +10,18 @@ import numpy as np
 from jointwatch.core import Index, Windows
 from jointwatch.core.errors import UsageError
 from jointwatch.core.estimator import clone
+from jointwatch.detectors._fault_directions import FaultDirections
 from jointwatch.detectors._joint_evidence import Evidence
 from jointwatch.detectors.base import Detector
-from jointwatch.features._path_profile import PathProfile
+from jointwatch.features._path_profile import PathProfile, joint_numbers
 
 __all__ = ["JointDeviations"]
 
 _LIMIT = 12.0  # healthy standard deviations beyond which evidence says no more
 _SHARP = 1.5  # of the soft maximum over joints
 _LABELS_HALF = 300  # labelled cycles of a domain that count as much as all of the other domains
+_UNNAMED = "unnamed"  # a fault of which the labels say no more
+_FOLDS = 4  # parts of a domain's units, whose healthy cycles are scored by what the others show
 
 
 class JointDeviations(Detector):
@@ -32,21 +35,22 @@ class JointDeviations(Detector):
 
     For each joint: `features` relative to the unit's baseline (`OwnBaseline`), less what the other joints show in
     common (temperature, part, speed), in standard deviations of healthy cycles that had no part in their baseline.
-    Two scores are added, each in healthy standard deviations: the log-odds of a logistic regression over joints
-    labelled faulty or not, softly the largest over joints; and the distance from healthy, which needs no label and is
-    all there is without anomalous cycles. A fault of the whole robot (joint 0) is one of all its joints.
+    Two scores are added, each in healthy standard deviations, softly the largest over joints: the log-odds of any
+    known fault (`FaultDirections`, learned from joints labelled faulty or not); and the distance from healthy, which
+    needs no label and is all there is without anomalous cycles. A fault of the whole robot (joint 0) is one of all its
+    joints.
 
     Parameters
     ----------
     features : transformer of whole cycles with names such as `current/3 coulomb`; None = `PathProfile()`.
-    strength : inverse of the regression's penalty.
     distance_share : weight of the distance from healthy, 0 to 1, where labels are known.
 
     Attributes
     ----------
     features_ : the fitted transformer. evidence_ : what is known of each domain, see `Evidence`.
-    rows_, faulty_, own_ : (row, evidence), (row,) joints that the rule was learned from, and the domain of each.
-    weight_, offset_ : (2 x evidence,) and float, of the rule; empty without anomalous cycles.
+    rows_, fault_, own_, unit_ : (row, 2 x evidence) of joints that `rule_` was learned from; fault ("" = healthy),
+    domain and unit of each.
+    rule_ : `FaultDirections`, None without anomalous cycles. target_ : domain whose labels weigh more, "" = none.
     healthy_ : domain -> mean and spread of both scores over healthy cycles.
 
     Errors: `UsageError` for a unit without healthy cycles in `fit` or `adapt`.
@@ -70,9 +74,8 @@ class JointDeviations(Detector):
 
     uses_labels = True
 
-    def __init__(self, features: Any = None, strength: float = 5e-5, distance_share: float = 0.6) -> None:
+    def __init__(self, features: Any = None, distance_share: float = 0.3) -> None:
         self.features = features
-        self.strength = strength
         self.distance_share = distance_share
 
     def _fit(self, windows: Windows) -> None:
@@ -81,7 +84,7 @@ class JointDeviations(Detector):
         self.evidence_: dict[str, Evidence] = {}
         self.healthy_: dict[str, list[float]] = {}
         self.rows_ = np.empty((0, 0))
-        self.faulty_, self.own_ = np.empty(0, np.int64), np.empty(0, np.str_)
+        self.fault_, self.own_, self.unit_ = (np.empty(0, np.str_) for _ in range(3))
         for domain in np.unique(windows.index.domain):
             self._learn(windows[windows.index.domain == domain], str(domain))
         self._rule("")
@@ -107,11 +110,25 @@ class JointDeviations(Detector):
         return adapted
 
     def baseline_scores(self, domain: str) -> tuple[Index, np.ndarray]:
-        """The healthy cycles that were learned of a domain, each scored against its unit's *other* sessions: what a
-        threshold is set on where there are no further healthy cycles."""
+        """The healthy cycles that were learned of a domain, each scored against its unit's *other* sessions by a rule
+        and by scales that its unit had no part in: what a threshold is set on where there are no further healthy
+        cycles."""
         evidence = self.evidence_[domain]
         normal = evidence.index_.label == "normal"
-        return evidence.index_.take(normal), self.score_evidence(evidence.crossed_[normal], domain)
+        scores = np.zeros(len(normal))
+        units = evidence.index_.unit
+        for part in np.array_split(np.unique(units[normal]), _FOLDS):
+            out = np.isin(units, part)
+            if not (normal & out).any():
+                continue  # fewer units than parts
+            apart = normal & ~out
+            less = copy.copy(self)
+            if apart.any():
+                less.evidence_ = {domain: evidence.measured_on(~out)}
+                less.rule_ = self._directions((self.own_ != domain) | ~np.isin(self.unit_, part))
+                less.healthy_ = {domain: less._level(domain, apart)}
+            scores[out] = less.score_evidence(less.evidence_[domain].crossed_[out], domain)
+        return evidence.index_.take(normal), scores[normal]
 
     def score_evidence(self, table: np.ndarray, domain: str) -> np.ndarray:
         """(cycle,) scores of evidence (cycle, joint, evidence) of a domain that is known."""
@@ -133,45 +150,48 @@ class JointDeviations(Detector):
             sure = labelled[labelled.index.label != "uncertain"]
             parts.append((evidence.transform(self.features_.transform(sure), sure.index), sure.index))
         keep = self.own_ != domain
-        rows, faulty = [self.rows_[keep]], [self.faulty_[keep]]
+        width = 2 * evidence.raw_.shape[-1]
+        rows, fault, unit = [self.rows_[keep].reshape(-1, width)], [self.fault_[keep]], [self.unit_[keep]]
         for table, of in parts:
-            said, used = _joint_labels(of, evidence)
+            name, used = _joint_labels(of, evidence)
             rows.append(_doubled(table[used]))
-            faulty.append(said[used])
-        self.rows_ = np.concatenate([part for part in rows if len(part)]).astype(np.float32)
-        self.faulty_ = np.concatenate(faulty)
-        count = len(self.faulty_) - int(keep.sum())
+            fault.append(name[used])
+            unit.append(np.broadcast_to(of.unit[:, None], used.shape)[used])
+        self.rows_ = np.concatenate(rows).astype(np.float32)
+        self.fault_, self.unit_ = np.concatenate(fault), np.concatenate(unit)
+        count = len(self.fault_) - int(keep.sum())
         self.own_ = np.concatenate([self.own_[keep], np.full(count, domain)])
 
     def _rule(self, target: str) -> None:
-        """The regression over all rows, those of the target weighed up; then the healthy level of every domain."""
-        self.weight_, self.offset_ = np.empty(0), 0.0
-        if 0 < self.faulty_.sum() < len(self.faulty_):
-            weight = np.ones(len(self.faulty_))
-            own = self.own_ == target
-            if target and self.faulty_[own].any() and not own.all():
-                share = own.sum() / (own.sum() + _LABELS_HALF * 6)
-                weight = np.where(own, share / own.sum(), (1 - share) / (~own).sum()) * len(own)
-            for kind in (0, 1):
-                weight[self.faulty_ == kind] *= 0.5 * len(weight) / weight[self.faulty_ == kind].sum()
-            from sklearn.linear_model import LogisticRegression  # a known rule is a product of arrays
-
-            rule = LogisticRegression(C=self.strength, max_iter=300, tol=1e-3)
-            rule.fit(self.rows_, self.faulty_, sample_weight=weight)
-            self.weight_, self.offset_ = rule.coef_[0], float(rule.intercept_[0])
+        """Directions from all rows, those of the target weighed up; then the healthy level of every domain."""
+        self.target_ = target
+        self.rule_ = self._directions(np.ones(len(self.own_), bool))
         for domain, evidence in self.evidence_.items():
-            normal = evidence.index_.label == "normal"
-            joints, distance = self._levels(evidence.crossed_[normal])
-            there = joints[:, evidence.there]
-            self.healthy_[domain] = [
-                *(float(f(there)) for f in (np.mean, _spread)),
-                *(float(f(distance[:, evidence.there])) for f in (np.mean, _spread)),
-            ]
+            self.healthy_[domain] = self._level(domain, evidence.index_.label == "normal")
+
+    def _directions(self, rows: np.ndarray) -> FaultDirections | None:
+        """From these rows; None if they do not hold both healthy and faulty ones."""
+        fault, own = self.fault_[rows], self.own_[rows] == self.target_
+        if not (fault != "").any() or not (fault == "").any():
+            return None
+        weight = np.ones(len(fault))
+        if (fault[own] != "").any() and not own.all():
+            share = own.sum() / (own.sum() + _LABELS_HALF * 6)
+            weight = np.where(own, share / own.sum(), (1 - share) / (~own).sum())
+        return FaultDirections.of(self.rows_[rows], fault, weight)
+
+    def _level(self, domain: str, normal: np.ndarray) -> list[float]:
+        """Mean and spread of both scores over these healthy cycles of a domain's evidence."""
+        evidence = self.evidence_[domain]
+        if not evidence.there.any():
+            return [0.0, 1.0, 0.0, 1.0]
+        scores = (table[:, evidence.there] for table in self._levels(evidence.crossed_[normal]))
+        return [float(f(table)) for table in scores for f in (np.mean, _spread)]
 
     def _levels(self, table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(window, joint) log-odds, and logarithm of the mean square of the evidence."""
         distance = np.log(np.mean(np.clip(table, -_LIMIT, _LIMIT) ** 2, axis=2) + 1e-6)
-        odds = distance if not len(self.weight_) else _doubled(table) @ self.weight_ + self.offset_
+        odds = distance if self.rule_ is None else self.rule_.odds(_doubled(table))
         return odds, distance
 
     def _joints(self, windows: Windows) -> np.ndarray:
@@ -193,9 +213,10 @@ class JointDeviations(Detector):
         """(window, joint) scores of evidence."""
         level = self.healthy_[domain]
         odds, distance = self._levels(table)
-        share = self.distance_share if len(self.weight_) else 1.0
+        share = 1.0 if self.rule_ is None else self.distance_share
         both = (1 - share) * (odds - level[0]) / level[1] + share * (distance - level[2]) / level[3]
-        return np.where(self.evidence_[domain].there, both, -np.inf)
+        there = self.evidence_[domain].there
+        return np.where(there | ~there.any(), both, -np.inf)  # where nothing ever varied all joints are alike
 
     @property
     def numbers_(self) -> np.ndarray:
@@ -212,8 +233,8 @@ class JointDeviations(Detector):
         joints = self._joints(windows)
         share = np.exp(_SHARP * (joints - joints.max(axis=1, keepdims=True)))
         table = np.zeros((len(windows), len(windows.channels)))
-        for place, channel in enumerate(windows.channels):
-            own = np.flatnonzero(self.numbers_ == channel.joint)
+        for place, number in enumerate(joint_numbers(windows.channels)):
+            own = np.flatnonzero(self.numbers_ == number)
             if len(own):
                 table[:, place] = share[:, own[0]]
         return self._pooled(joints), np.where(windows.presence, table, 0.0)
@@ -224,14 +245,15 @@ class JointDeviations(Detector):
         return found
 
 
-def _joint_labels(index: Any, evidence: Evidence) -> tuple[np.ndarray, np.ndarray]:
-    """(window, joint) whether the joint is faulty, and which of them are known: of a robot with one faulty joint the
-    others are left out, because they feel it."""
-    anomalous = (index.label == "anomalous")[:, None]
+def _joint_labels(index: Index, evidence: Evidence) -> tuple[np.ndarray, np.ndarray]:
+    """(window, joint) fault of the joint, "" = healthy, and which of them are known: of a robot with one faulty joint
+    the others are left out, because they feel it."""
+    anomalous = index.label == "anomalous"
+    name = np.where(anomalous, np.where(index.fault == "", _UNNAMED, index.fault), "")
     robot = (index.joint == 0)[:, None]
     mine = index.joint[:, None] == evidence.joints
-    used = evidence.there & (~anomalous | robot | mine)
-    return np.broadcast_to(anomalous, used.shape).astype(np.int64), used
+    used = evidence.there & (~anomalous[:, None] | robot | mine)
+    return np.broadcast_to(name[:, None], used.shape), used
 
 
 def _doubled(table: np.ndarray) -> np.ndarray:
