@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
 from jointwatch.core import Channel, Index, Quantity, Windows
 from jointwatch.core.errors import UsageError
+from jointwatch.detectors._fault_directions import FaultDirections
 from jointwatch.detectors.joint_deviations import JointDeviations
+from jointwatch.transfer.normalisation import Normalisation
 
 LENGTH = 300
 
@@ -93,3 +97,67 @@ def test_of_a_robot_with_one_faulty_joint_the_others_are_not_learned(carried: Jo
     worn = int((source.index.label == "anomalous").sum())
     assert int((carried.fault_ != "").sum()) == worn
     assert len(carried.fault_) == 3 * int((source.index.label == "normal").sum()) + worn
+
+
+def test_a_threshold_is_set_by_units_that_had_no_part_in_rule_and_scale(carried: JointDeviations) -> None:
+    target = fleet("large", joints=4, gain=30.0, seed=1, units=6)
+    known = target[np.isin(target.index.session, ["s0", "s2"])]
+    detector = carried.adapt(known)
+    evidence = detector.evidence_["large"]
+    within = detector.score_evidence(evidence.crossed_, "large")
+    index, scores = detector.baseline_scores("large")
+    assert np.array_equal(index.cycle, evidence.index_.cycle)
+    assert np.quantile(scores, 0.9) > np.quantile(within, 0.9)  # what was learned from looks too healthy
+    # a unit that is restless raises no limit for itself
+    restless = known.index.unit == "large-5"
+    shaken = known.values.copy()
+    shaken[restless, 1::2] *= np.random.default_rng(0).uniform(0.5, 1.5, (int(restless.sum()), 4, 1))
+    other = carried.adapt(known.with_values(shaken)).baseline_scores("large")[1]
+    assert other[restless].min() > scores[~restless].max()
+
+
+def test_cycles_labelled_normal_are_baselines_and_odd_ones_are_not(carried: JointDeviations) -> None:
+    target = fleet("large", joints=4, gain=30.0, seed=1)
+    told = carried.adapt(target, labelled=target)
+    apart = target.index.label == "normal"
+    assert np.array_equal(told.evidence_["large"].index_.cycle, target.index.cycle[apart])
+    expected = carried.adapt(target[apart], labelled=target[~apart])
+    assert np.array_equal(told.score_samples(target), expected.score_samples(target))
+
+
+def test_a_unit_without_healthy_cycles_is_named(source: Windows) -> None:
+    odd = source[(source.index.unit != "small-2") | (source.index.label == "anomalous")]
+    with pytest.raises(UsageError, match="small-2"):
+        JointDeviations().fit(odd)
+
+
+def test_normalisation_brings_the_target_s_units_in(source: Windows) -> None:
+    target = fleet("large", joints=4, gain=30.0, seed=1)
+    known = np.isin(target.index.session, ["s0", "s2"])
+    ready = Normalisation(JointDeviations()).fit(source).adapt(target[known])
+    judged = target[~known]
+    assert roc_auc_score(judged.index.label == "anomalous", ready.score_samples(judged)) > 0.95
+
+
+def test_faults_that_point_opposite_ways_are_both_found() -> None:
+    rng = np.random.default_rng(0)
+    rows = rng.standard_normal((300, 4)) * [1, 1, 5, 1]
+    fault = np.repeat(["", "more", "less"], 100)
+    rows[100:200, 0] += 3
+    rows[200:, 0] -= 3
+    odds = FaultDirections.of(rows, fault, np.ones(300)).odds
+    assert roc_auc_score(fault != "", odds(rows)) > 0.95
+    one = FaultDirections.of(rows, np.where(fault == "", "", "odd"), np.ones(300)).odds
+    assert roc_auc_score(fault != "", one(rows)) < 0.8
+    assert np.allclose(odds(rows[None] + [0, 0, 1, 0]), odds(rows), atol=0.5)  # what healthy rows vary in anyway
+
+
+def test_weights_count_rows_as_often(source: Windows) -> None:
+    rows = np.random.default_rng(0).standard_normal((60, 3))
+    fault = np.repeat(["", "worn"], 30)
+    heavy = np.where(np.arange(60) % 30 < 10, 2.0, 1.0)
+    twice = np.concatenate([np.arange(60), np.flatnonzero(heavy == 2)])
+    weighed = FaultDirections.of(rows, fault, heavy)
+    repeated = FaultDirections.of(rows[twice], fault[twice], np.ones(len(twice)))
+    assert np.allclose(weighed.weight, repeated.weight)
+    assert np.allclose(weighed.offset, repeated.offset)

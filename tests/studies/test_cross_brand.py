@@ -16,7 +16,7 @@ from jointwatch.reports.study import write_study
 from jointwatch.studies._cross_brand_networks import kinds
 from jointwatch.studies._cross_brand_rows import Fleet
 from jointwatch.studies._cross_brand_task import Tables, Task
-from jointwatch.studies._cross_brand_told import _area, _threshold
+from jointwatch.studies._cross_brand_told import Judged, _area, _ranked, _threshold
 from jointwatch.studies.cross_brand import CrossBrand
 
 
@@ -113,6 +113,22 @@ def test_a_threshold_of_healthy_cycles_is_conformal() -> None:
     assert _threshold(np.arange(199.0)) == 197.0
     assert _threshold(np.arange(20.0)) == 19.0
     assert _area(np.array([1.0, 2.0, 2.0, 3.0]), np.array([False, False, True, True])) == 0.875
+
+
+def test_sessions_are_judged_by_the_mean_of_their_certain_cycles() -> None:
+    unit = np.array(["a", "a", "a", "b", "b", "b"])
+    session = np.array(["a/1", "a/1", "a/2", "b/1", "b/1", "b/2"])
+    faulty = np.array([False, False, True, True, False, False])
+    sure = np.array([True, True, True, True, True, False])
+    score = np.array([1.0, 4.0, 2.0, 5.0, 3.0, 9.0])
+    blank, none = np.array([""] * 6), np.zeros(6)
+    one = Judged(unit, session, faulty, sure, blank, none, none, score, faulty, none, 1.0)
+    units, odd, mean = one.sessions
+    assert units.tolist() == ["a", "a", "b"]
+    assert odd.tolist() == [False, True, True]
+    assert mean.tolist() == [2.5, 2.0, 4.0]
+    drawn = _ranked(one, np.array(["a", "b"]), np.array([[1.0, 1.0], [2.0, 0.0]]), "AUROC of sessions")
+    assert drawn.tolist() == [0.5, 0.0]
 
 
 def test_wrong_orders_are_refused(brands: Path, tmp_path: Path) -> None:

@@ -109,12 +109,14 @@ class Monitor(BaseEstimator):
         match = re.fullmatch(r"(\d+)/(\d+)", persistence)
         if match is None:
             raise UsageError(f"persistence is written k/n, for example 2/3, got {persistence!r}")
-        plan = WindowPlan.suited_to(recordings, channels=channels, kind=kind, **settings)
         kind_of_strategy = catalog.load("transfer", strategy)
         if detector == "auto":
             detector = kind_of_strategy.usual_detector
         chosen = kind_of_strategy(catalog.load("detectors", detector)())
         chosen.set_params(floor_share=1.0 if one_scale else chosen.floor_share)
+        plan = WindowPlan.suited_to(recordings, channels=channels, kind=kind, **settings)
+        if plan.kind == "cycle" and chosen.detector.usual_length and "length" not in settings:
+            plan = replace(plan, length=chosen.detector.usual_length)
         monitor = cls(
             plan,
             chosen,

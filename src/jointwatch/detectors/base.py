@@ -29,6 +29,8 @@ class Detector(BaseEstimator, ABC):
     minimum_windows: int = 2
     needs_labels: bool = False
     uses_labels: bool = False
+    usual_length: int | None = None
+    """Samples to which whole cycles are stretched for it where none are asked for; None = as for most."""
 
     @abstractmethod
     def _fit(self, windows: Windows) -> None:

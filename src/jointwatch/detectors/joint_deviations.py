@@ -73,6 +73,7 @@ class JointDeviations(Detector):
     """
 
     uses_labels = True
+    usual_length = 1000
 
     def __init__(self, features: Any = None, distance_share: float = 0.3) -> None:
         self.features = features
@@ -90,8 +91,9 @@ class JointDeviations(Detector):
         self._rule("")
 
     def adapt(self, target: Windows, labelled: Windows | None = None) -> Self:
-        """A copy that knows further units: their baselines from `target`, whose cycles are taken as healthy, and what
-        `labelled` ones say; labels of the target weigh more in the rule the more there are.
+        """A copy that knows further units: their baselines from `target`, whose cycles are taken as healthy unless
+        `labelled` says otherwise, and what labelled ones show; labels of the target weigh more in the rule the more
+        there are.
 
         Parameters
         ----------
@@ -101,11 +103,13 @@ class JointDeviations(Detector):
         target = self._checked(target)
         adapted = copy.deepcopy(self)
         domains = np.unique(target.index.domain)
-        healthy = target if labelled is None else target[~np.isin(target.index.cycle, labelled.index.cycle)]
+        if labelled is not None:
+            odd = labelled.index.cycle[labelled.index.label != "normal"]
+            target = target[~np.isin(target.index.cycle, odd)]
+            labelled = labelled[~np.isin(labelled.index.cycle, target.index.cycle)]
         for domain in domains:
-            own = healthy[healthy.index.domain == domain]
             more = None if labelled is None else labelled[labelled.index.domain == domain]
-            adapted._learn(own, str(domain), more)
+            adapted._learn(target[target.index.domain == domain], str(domain), more)
         adapted._rule(str(domains[0]) if len(domains) == 1 else "")
         return adapted
 
@@ -142,8 +146,7 @@ class JointDeviations(Detector):
     def _learn(self, healthy: Windows, domain: str, labelled: Windows | None = None) -> None:
         """Baselines of a domain from the windows labelled normal, and rows for the rule from all of them."""
         vectors, index = self.features_.transform(healthy), healthy.index
-        known = np.isin(index.unit, np.unique(index.unit[index.label == "normal"]))
-        evidence = Evidence.of(vectors[known], index.take(known), self.features_)
+        evidence = Evidence.of(vectors, index, self.features_)
         self.evidence_[domain] = evidence
         parts = [(evidence.crossed_, evidence.index_)]
         if labelled is not None and len(labelled):

@@ -245,10 +245,9 @@ class TransferGate(BaseEstimator):
                     continue
                 try:
                     model = candidate.make(target[train], exam.labelled)
+                    exam.mark(model, self.false_alarm_rate, found[candidate.name])
                 except (ModelFileError, NotEnoughData, UsageError) as error:
                     left_out[candidate.name] = str(error)
-                    continue
-                exam.mark(model, self.false_alarm_rate, found[candidate.name])
         kept = [c for c in candidates if c.name not in left_out]
         if all(c.borrowed for c in kept):
             raise UsageError("no target-only candidate could be made: " + "; ".join(left_out.values()))

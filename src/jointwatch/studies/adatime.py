@@ -46,7 +46,9 @@ _Scores = dict[tuple[str, str, tuple[str, str]], list[float]]
 
 class _Options(StudyOptions):
     scenarios: str = Field("", description="Pairs such as 2-11,6-23; default those of AdaTime that are in the folder.")
-    strategies: str = Field("", description="Adaptation strategies of the catalog, comma-separated; `none`; empty = all.")
+    strategies: str = Field(
+        "", description="Adaptation strategies of the catalog, comma-separated; `none`; empty = all."
+    )
     seeds: int = Field(3, ge=1, description="How many repetitions with different seeds.")
     epochs: int = Field(40, ge=1, description="Passes over the training windows; AdaTime's number is 40.")
 

@@ -229,7 +229,9 @@ def _strategies(asked: str) -> list[str]:
     """
     apart = ("normalisation", "batch_norm", "foundation")  # the last brings a network of its own
     there = [name for name in catalog.names("transfer") if name not in apart]
-    return names_asked(asked, there, hint=" (normalisation and batch_norm always run; the study pretraining judges foundation)")
+    return names_asked(
+        asked, there, hint=" (normalisation and batch_norm always run; the study pretraining judges foundation)"
+    )
 
 
 def _digest(folders: Sequence[Path]) -> str:

@@ -13,7 +13,8 @@ class Normalisation(Strategy):
 
     Works with every detector, needs no labels and no training on the target: a few healthy cycles that show each
     joint's usual range are enough. It removes what differs between robots by offset, gain and unit; what differs in
-    shape (friction, trajectory, delay) stays.
+    shape (friction, trajectory, delay) stays. A detector that compares units with their own past (`joint_deviations`)
+    learns the baselines of the target's units as well.
 
     Source: strategy 5 of the six of cross-brand transfer (docs/transfer.md).
 
@@ -35,4 +36,6 @@ class Normalisation(Strategy):
         self.detector_.fit(source)
 
     def _adapt(self, target: Windows, labelled: Windows | None) -> None:
-        """Nothing: the windows that come here are on the common scale already."""
+        """The windows that come here are on the common scale already: that is all, but for detectors that know units."""
+        if hasattr(self.detector_, "adapt"):
+            self.detector_ = self.detector_.adapt(target, labelled)
