@@ -34,12 +34,14 @@ class PathProfile(Features):
     compared by the way that all joints together have travelled. The figures mean something relative to the same unit's
     healthy cycles only (`windows.own_baseline.OwnBaseline` with `form="difference"`).
 
-    Windows are whole cycles stretched to one length, of 1000 samples or so; where they are shorter quick bands are empty.
-    A joint has a position and up to three signals: `drive` (effort, torque or current), `link` (its torque sensor),
-    `tracking` (commanded minus measured position). Without any position the place is the time since the cycle began; a
-    channel that belongs to no joint is the drive of a joint of its own. For each signal: the least-squares fit of `signals.path_profile.fitted`, `place` 1 .. `bins` (mean at
-    each part of the path), bands and peaks of what is quicker, and `rough` 1 .. `bins` (its logarithm at each part of
-    the path); for the position only the last two, of its speed. Signals that a robot does not report give 0.
+    Windows are whole cycles stretched to one length, of 1000 samples or so; where they are shorter quick bands are
+    empty. A joint has a position and up to three signals: `drive` (effort, torque or current), `link` (its torque
+    sensor), `tracking` (commanded minus measured position). Without any position the place is the time since the cycle
+    began; a channel that belongs to no joint is the drive of a joint of its own.
+
+    For each signal: the least-squares fit of `signals.path_profile.fitted`, `place` 1 .. `bins` (mean at each part of
+    the path), bands and peaks of what is quicker, and `rough` 1 .. `bins` (its logarithm at each part of the path); for
+    the position only the last two, of its speed. Signals that a robot does not report give 0.
 
     Parameters
     ----------
@@ -110,8 +112,10 @@ def joint_places(keys: Sequence[str]) -> dict[int, dict[str, int]]:
         elif number not in found:
             own: dict[str, int] = {}
             for signal, kinds in {"position": (Channel(Quantity.POSITION, 1),), **_SIGNALS}.items():
-                there = [Channel(kind.quantity, number, kind.source) for kind in kinds]
-                own |= {signal: channels[one] for one in there[::-1] if one in channels}
+                there = (Channel(kind.quantity, number, kind.source) for kind in kinds)
+                first = next((channels[one] for one in there if one in channels), None)
+                if first is not None:
+                    own[signal] = first
             if own:
                 found[number] = own
     return dict(sorted(found.items()))

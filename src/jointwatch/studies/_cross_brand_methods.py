@@ -10,8 +10,8 @@ import numpy as np
 from sklearn.ensemble import ExtraTreesClassifier
 
 from jointwatch.core import Channel, Index, Quantity, Source, Windows, catalog
-from jointwatch.detectors.joint_deviations import JointDeviations
 from jointwatch.detectors.base import Detector
+from jointwatch.detectors.joint_deviations import JointDeviations
 from jointwatch.studies._cross_brand_task import Tables, Task, found, judged_by
 
 __all__ = ["ALONE", "CARRIED", "HEALTHY_ONLY", "ORACLE", "OURS", "deviations", "healthy_only", "oracle", "trees"]

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from jointwatch.detectors.joint_deviations import JointDeviations
 from jointwatch.detectors._joint_evidence import Evidence
+from jointwatch.detectors.joint_deviations import JointDeviations
 from jointwatch.studies._cross_brand_rows import Fleet
 
 __all__ = ["BASELINES", "Tables", "Task", "found", "judged_by"]

@@ -36,6 +36,6 @@ class Normalisation(Strategy):
         self.detector_.fit(source)
 
     def _adapt(self, target: Windows, labelled: Windows | None) -> None:
-        """The windows that come here are on the common scale already: that is all, but for detectors that know units."""
+        """The windows that come here are on the common scale already; only detectors that know units learn more."""
         if hasattr(self.detector_, "adapt"):
             self.detector_ = self.detector_.adapt(target, labelled)
