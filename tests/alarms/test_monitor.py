@@ -196,3 +196,28 @@ def test_a_strategy_that_trains_a_network_gets_one(arm_recording: Make) -> None:
     assert Monitor.suited_to(healthy).strategy.detector.name == "mahalanobis"
     assert Monitor.suited_to(healthy, strategy="batch_norm").strategy.detector.name == "cnn"
     assert Monitor.suited_to(healthy, strategy="batch_norm", detector="knn").strategy.detector.name == "knn"
+
+
+@pytest.mark.parametrize(("units", "sessions", "by"), [(4, 1, "cycle"), (2, 2, "session"), (3, 3, "session")])
+def test_a_detector_that_compares_units_has_each_on_both_sides(
+    arm_recording: Make, units: int, sessions: int, by: str
+) -> None:
+    by_date = [
+        arm_recording(seed=10 * s + u, cycles=8, brand="red", unit=f"red-{u}", session=f"s{s}")
+        for s in range(sessions)
+        for u in range(units)
+    ]
+    ready = Monitor.suited_to(by_date, detector="joint_deviations", false_alarm_rate=0.1).fit(by_date)
+    assert ready.plan.length == 1000
+    assert ready.held_out_by_ == by
+    assert set(ready.healthy_.index.unit) == {f"red-{u}" for u in range(units)}
+    again = ready.adapt([replace(r, robot=replace(r.robot, brand="blue")) for r in by_date])
+    assert again.target_ == ["blue"]
+    short = Monitor.suited_to(by_date, detector="joint_deviations", length=300)
+    assert short.plan.length == 300
+
+
+def test_a_detector_of_whole_cycles_says_that_none_are_marked(arm_recording: Make) -> None:
+    blank = replace(arm_recording(cycles=8), cycles=())
+    with pytest.raises(UsageError, match="whole cycles"):
+        Monitor.suited_to([blank], detector="joint_deviations")

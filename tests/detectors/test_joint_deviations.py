@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
 from jointwatch.core import Channel, Index, Quantity, Windows
-from jointwatch.core.errors import UsageError
+from jointwatch.core.errors import NotEnoughData, UsageError
 from jointwatch.detectors._fault_directions import FaultDirections
 from jointwatch.detectors.joint_deviations import JointDeviations
+from jointwatch.features._path_profile import PathProfile
 from jointwatch.transfer.normalisation import Normalisation
 
 LENGTH = 300
@@ -75,9 +78,11 @@ def test_labels_of_one_robot_serve_another_with_more_joints_and_another_scale(ca
 
 def test_what_the_target_says_of_its_labels_is_not_asked_for(carried: JointDeviations) -> None:
     target = fleet("large", joints=4, gain=30.0, seed=1)
-    known = target[np.isin(target.index.session, ["s0", "s2"])]
+    known = target[np.isin(target.index.session, ["s0", "s1", "s2"])]
+    other = np.where(known.index.label == "normal", "uncertain", "normal")
+    scrambled = replace(known, index=replace(known.index, label=other))
     once = carried.adapt(known).score_samples(target)
-    assert np.array_equal(once, carried.adapt(known).score_samples(target))
+    assert np.array_equal(once, carried.adapt(scrambled).score_samples(target))
     assert "large" not in carried.evidence_
 
 
@@ -97,21 +102,108 @@ def test_of_a_robot_with_one_faulty_joint_the_others_are_not_learned(carried: Jo
     assert len(carried.fault_) == 3 * int((source.index.label == "normal").sum()) + worn
 
 
-def test_a_threshold_is_set_by_units_that_had_no_part_in_rule_and_scale(carried: JointDeviations) -> None:
+class Watched(JointDeviations):
+    """Tells which rows the rule, the scale and the level of each part of a threshold come from."""
+
+    __module__ = JointDeviations.__module__
+
+    def _directions(self, rows: np.ndarray) -> FaultDirections | None:
+        self.seen.append({"rule": set(self.unit_[rows & (self.own_ == "large")])})
+        return super()._directions(rows)
+
+    def _level(self, domain: str, normal: np.ndarray) -> list[float]:
+        evidence = self.evidence_[domain]
+        alike = evidence.measured_on(normal)
+        self.seen[-1]["level"] = set(evidence.index_.unit[normal])
+        self.seen[-1]["scale"] = np.array_equal(alike.scale, evidence.scale)
+        return super()._level(domain, normal)
+
+
+def test_a_threshold_is_set_by_what_other_units_show(source: Windows) -> None:
     target = fleet("large", joints=4, gain=30.0, seed=1, units=6)
-    known = target[np.isin(target.index.session, ["s0", "s2"])]
-    detector = carried.adapt(known)
-    evidence = detector.evidence_["large"]
-    within = detector.score_evidence(evidence.crossed_, "large")
+    known = np.isin(target.index.session, ["s0", "s2"])
+    detector = Watched()
+    detector.seen = []
+    detector = detector.fit(source).adapt(target[known], labelled=target[~known & (target.index.unit < "large-4")])
+    detector.seen.clear()
     index, scores = detector.baseline_scores("large")
+    evidence = detector.evidence_["large"]
     assert np.array_equal(index.cycle, evidence.index_.cycle)
+    units = set(index.unit)
+    assert [part["rule"] for part in detector.seen] == [part["level"] for part in detector.seen]
+    assert all(part["scale"] and part["level"] < units for part in detector.seen)
+    assert set.union(*(units - part["level"] for part in detector.seen)) == units
+    within = detector.score_evidence(evidence.crossed(np.ones(len(index), bool)), "large")
     assert np.quantile(scores, 0.9) > np.quantile(within, 0.9)  # what was learned from looks too healthy
-    # a unit that is restless raises no limit for itself
-    restless = known.index.unit == "large-5"
-    shaken = known.values.copy()
-    shaken[restless, 1::2] *= np.random.default_rng(0).uniform(0.5, 1.5, (int(restless.sum()), 4, 1))
-    other = carried.adapt(known.with_values(shaken)).baseline_scores("large")[1]
-    assert other[restless].min() > scores[~restless].max()
+
+
+def test_of_a_single_unit_other_sessions_set_the_threshold() -> None:
+    healthy = fleet("small", joints=3, gain=1.0, seed=2, units=1, healthy=True)
+    detector = JointDeviations().fit(healthy)
+    evidence = detector.evidence_["small"]
+    within = detector.score_evidence(evidence.crossed(np.ones(len(healthy), bool)), "small")
+    assert detector.baseline_scores("small")[1].max() > within.max()
+
+
+def test_a_new_unit_of_a_known_brand_leaves_the_others_as_they_were(source: Windows) -> None:
+    more = fleet("small", joints=3, gain=1.0, seed=7, units=5)
+    new = more[more.index.unit == "small-4"]
+    first = JointDeviations().fit(source)
+    both = first.adapt(new[np.isin(new.index.session, ["s0", "s2"])])
+    assert both.rule_ is not None
+    assert (both.fault_ != "").sum() == (first.fault_ != "").sum()
+    judged = new[~np.isin(new.index.session, ["s0", "s2"])]
+    assert roc_auc_score(judged.index.label == "anomalous", both.score_samples(judged)) > 0.95
+    odd = source.index.label == "anomalous"
+    assert roc_auc_score(odd, both.score_samples(source)) > 0.95
+    again = both.adapt(new[np.isin(new.index.session, ["s0", "s2"])])
+    assert np.allclose(again.score_samples(judged), both.score_samples(judged))
+
+
+def test_the_signal_that_changed_is_blamed(source: Windows) -> None:
+    detector = JointDeviations().fit(source)
+    odd = source[source.index.label == "anomalous"]
+    parts = detector.detect(odd).contributions
+    assert parts is not None
+    named = [odd.channels[place] for place in parts.argmax(axis=1)]
+    assert [channel.quantity for channel in named] == [Quantity.CURRENT] * len(odd)
+    assert np.mean([channel.joint == joint for channel, joint in zip(named, odd.index.joint, strict=True)]) > 0.9
+
+
+def test_labels_of_the_target_weigh_the_more_the_more_there_are(source: Windows) -> None:
+    target = fleet("large", joints=4, gain=30.0, seed=1)
+    known = target[np.isin(target.index.session, ["s0", "s2"])]
+    odd = target[target.index.label == "anomalous"]
+    weights: list[np.ndarray] = []
+
+    class Told(JointDeviations):
+        __module__ = JointDeviations.__module__
+
+        def _directions(self, rows: np.ndarray) -> FaultDirections | None:
+            with pytest.MonkeyPatch.context() as patch:
+                of = FaultDirections.of
+                patch.setattr(FaultDirections, "of", lambda r, f, w: weights.append(w) or of(r, f, w))
+                return super()._directions(rows)
+
+    start = Told().fit(source)
+    shares = []
+    for count in (0, 3, 30):
+        adapted = start.adapt(known, labelled=odd[:count] if count else None)
+        own, healthy = adapted.own_ == "large", adapted.fault_ == ""
+        shares.append([weights[-1][own & kind].sum() / weights[-1][kind].sum() for kind in (healthy, ~healthy)])
+    assert shares[0][0] == shares[1][0] == pytest.approx(own[healthy].mean())  # few labels weigh no healthy cycle down
+    assert 0 == shares[0][1] < shares[1][1] < shares[2][1]
+
+
+def test_what_cannot_be_compared_is_told(source: Windows) -> None:
+    _, first = np.unique(source.index.unit, return_index=True)
+    with pytest.raises(NotEnoughData, match="one unit"):
+        JointDeviations().fit(source[first])
+    strange = replace(source, index=replace(source.index, domain=np.full(len(source), "strange")))
+    with pytest.raises(UsageError, match="labels of strange"):
+        JointDeviations().fit(source).adapt(source, labelled=strange)
+    with pytest.raises(UsageError, match="multiple of 8"):
+        JointDeviations(PathProfile(bins=12)).fit(source)
 
 
 def test_cycles_labelled_normal_are_baselines_and_odd_ones_are_not(carried: JointDeviations) -> None:
@@ -150,7 +242,7 @@ def test_faults_that_point_opposite_ways_are_both_found() -> None:
     assert np.allclose(odds(rows[None] + [0, 0, 1, 0]), odds(rows), atol=0.5)  # what healthy rows vary in anyway
 
 
-def test_weights_count_rows_as_often(source: Windows) -> None:
+def test_weights_count_rows_of_a_kind_as_often() -> None:
     rows = np.random.default_rng(0).standard_normal((60, 3))
     fault = np.repeat(["", "worn"], 30)
     heavy = np.where(np.arange(60) % 30 < 10, 2.0, 1.0)

@@ -22,12 +22,12 @@ def profile_of(keys: tuple[str, ...], *signals: np.ndarray) -> dict[str, float]:
 
 
 def test_a_joint_has_the_first_of_its_drive_signals() -> None:
-    keys = ("torque/2", "position/2", "current/2", "joint_torque/1", "temperature/3", "velocity/3")
-    assert joint_places(keys) == {1: {"link": 3}, 2: {"position": 1, "drive": 0}}
+    keys = ("torque/2", "position/2", "contact", "current/2", "joint_torque/1", "temperature/3", "velocity/3")
+    assert joint_places(keys) == {1: {"link": 4}, 2: {"position": 1, "drive": 0}}
 
 
-def test_a_channel_of_no_joint_is_a_drive_of_its_own() -> None:
-    assert joint_places(("current/2", "contact", "c1")) == {2: {"drive": 0}, 3: {"drive": 1}, 4: {"drive": 2}}
+def test_where_nothing_belongs_to_a_joint_every_channel_is_a_drive() -> None:
+    assert joint_places(("c0", "c1")) == {1: {"drive": 0}, 2: {"drive": 1}}
 
 
 def test_a_slower_cycle_is_the_same_along_the_path_and_another_one_along_time() -> None:

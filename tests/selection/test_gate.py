@@ -156,11 +156,16 @@ def test_candidates_that_cannot_be_made_are_named(arm: Arm) -> None:
     def damaged(windows: Windows, labelled: Windows | None) -> _By:
         raise ModelFileError("weights.safetensors is cut short")
 
+    def refusing(windows: Windows) -> np.ndarray:
+        raise UsageError("no healthy baseline is known of unit blue-1")
+
     alone = Candidate.alone("alone", Normalisation(Mahalanobis()))
+    strange = Candidate("strange", True, lambda target, labelled: _By(refusing))
     result = TransferGate().decide(
-        [Candidate("short", True, short), Candidate("damaged", True, damaged), alone], arm(0)
+        [Candidate("short", True, short), Candidate("damaged", True, damaged), strange, alone], arm(0)
     )
     assert result.winner == "alone"
+    assert "baseline" in result.left_out["strange"]
     assert "5 more labelled windows" in result.left_out["short"]
     assert "cut short" in result.left_out["damaged"]
     with pytest.raises(UsageError, match="target alone"):

@@ -85,6 +85,7 @@ def test_every_strategy_of_the_catalog_can_be_asked_for() -> None:
     assert {"dann", "multi_source", "adabn", "full"} <= set(_strategies(""))
     assert _strategies("deep-coral, lora") == ["deep_coral", "lora"]
     assert _strategies("none") == []
+    assert "foundation" not in _strategies("")  # its network is its own
     with pytest.raises(UsageError, match="nonsense not among"):
         _strategies("nonsense")
     jobs = _jobs(6, ["dann"], quick=False)

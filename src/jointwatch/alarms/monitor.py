@@ -115,8 +115,13 @@ class Monitor(BaseEstimator):
         chosen = kind_of_strategy(catalog.load("detectors", detector)())
         chosen.set_params(floor_share=1.0 if one_scale else chosen.floor_share)
         plan = WindowPlan.suited_to(recordings, channels=channels, kind=kind, **settings)
-        if plan.kind == "cycle" and chosen.detector.usual_length and "length" not in settings:
-            plan = replace(plan, length=chosen.detector.usual_length)
+        if length := chosen.detector.whole_cycles:
+            if plan.kind != "cycle":
+                raise UsageError(
+                    f"{detector} compares whole cycles, and no cycles are marked or --kind {plan.kind} was asked for; "
+                    "mark them in the recordings, or take another detector"
+                )
+            plan = plan if "length" in settings else replace(plan, length=length)
         monitor = cls(
             plan,
             chosen,
@@ -280,7 +285,8 @@ class Monitor(BaseEstimator):
         """(training, calibration): no cycle and no sample on both sides, each domain shared by itself.
 
         Whole sessions are held out where a domain has enough of them, else cycles, every k-th, so that slow drift is
-        on both sides alike; decisions that overlap their neighbours are held out in blocks of several.
+        on both sides alike; decisions that overlap their neighbours are held out in blocks of several. A detector that
+        compares units with their own past has every unit on both sides.
         """
         index = windows.index
         healthy = index.label != "anomalous"
@@ -291,6 +297,11 @@ class Monitor(BaseEstimator):
             rows = np.flatnonzero(healthy & (index.domain == domain))
             names, block = sessions[rows], 1
             whole = len(np.unique(names)) >= _SESSIONS_TO_HOLD_OUT
+            if self.strategy.detector.compares_units:  # then each unit must be on both sides
+                rows = rows[np.argsort(index.unit[rows], kind="stable")]
+                names = sessions[rows]
+                units = index.unit[rows]
+                whole &= all(len(np.unique(names[units == unit])) > 1 for unit in np.unique(units))
             if not whole:
                 names = index.cycle[rows]
                 block = 1 if self.plan.decide_s is None else -(-len(np.unique(names)) // _BLOCKS)

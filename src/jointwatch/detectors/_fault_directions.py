@@ -40,13 +40,13 @@ class FaultDirections:
 
     @classmethod
     def of(cls, rows: np.ndarray, fault: np.ndarray, weight: np.ndarray) -> Self:
-        """Learned from rows (row, evidence), the names of their faults ("" = healthy) and weights (row,)."""
-        from sklearn.covariance import shrunk_covariance  # known directions are a product of arrays
-
+        """Learned from rows (row, evidence), the names of their faults ("" = healthy) and weights (row,), which say how
+        much a row counts among the healthy ones, or among those of its fault."""
         rows, healthy = rows.astype(np.float64), fault == ""
         middle = np.average(rows[healthy], axis=0, weights=weight[healthy])
-        spread = np.cov(rows[healthy].T, aweights=weight[healthy], ddof=0)
-        spread = shrunk_covariance(spread, shrinkage=_SHRINK) + 1e-9 * np.eye(len(middle))
+        count = len(middle)
+        spread = np.cov(rows[healthy].T, aweights=weight[healthy], ddof=0).reshape(count, count)
+        spread = (1 - _SHRINK) * spread + (_SHRINK * np.trace(spread) / count + 1e-9) * np.eye(count)
         every = np.average(rows[~healthy], axis=0, weights=weight[~healthy])
         means = []
         for name in np.unique(fault[~healthy]):

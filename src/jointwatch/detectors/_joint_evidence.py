@@ -8,7 +8,7 @@ from typing import Any, Final, Self
 import numpy as np
 
 from jointwatch.core import Index
-from jointwatch.core.errors import NotEnoughData
+from jointwatch.core.errors import NotEnoughData, UsageError
 from jointwatch.features._path_profile import joint_places
 from jointwatch.windows.own_baseline import OwnBaseline
 
@@ -17,6 +17,7 @@ __all__ = ["Evidence"]
 _SIGNALS: Final = ("drive", "link", "tracking", "position")
 _PARTS = 8  # of the path, whose mean deviations are evidence
 _SHRINK = 1.3  # of what the other joints show in common: a little less than the fit says is taken off
+_STILL = 1e-6  # spread of evidence that a joint does not have
 _FAR = 8.0  # standard deviations at which a deviation at one place is cut
 
 
@@ -45,35 +46,73 @@ class Evidence:
 
     @classmethod
     def of(cls, vectors: np.ndarray, index: Index, features: Any) -> Self:
-        """Learned from rows of one domain; those labelled normal are the baselines.
+        """Learned from rows of one domain; those labelled normal are the baselines. A unit of which one healthy row is
+        known has a baseline, and nothing is learned from that row.
 
-        Errors: `NotEnoughData` without healthy rows.
+        Errors: `NotEnoughData` unless a unit has two healthy rows; `UsageError` for a unit that has none.
         """
-        normal = index.label == "normal"
-        if normal.sum() < 2:
-            raise NotEnoughData("baselines of joints", needed=2, have=int(normal.sum()), unit="healthy cycles")
         place, names, joints = _layout(features)
+        if any(sum(name.startswith("place ") for name in own) % _PARTS for own in names.values()):
+            raise UsageError(f"evidence is of {_PARTS} parts of the path; give PathProfile a multiple of {_PARTS} bins")
+        normal, alone = index.label == "normal", _alone(index)
+        if (normal & ~alone).sum() < 2:
+            raise NotEnoughData(
+                "a unit's own past", needed=2, have=int(normal.any()), unit="healthy cycles of one unit"
+            )
         used = np.ptp(vectors[normal], axis=0) > 0
         place = {s: np.where((p >= 0) & used[np.maximum(p, 0)], p, -1) for s, p in place.items()}
         there = np.any([(p >= 0).any(axis=1) for p in place.values()], axis=0)
         baseline = OwnBaseline(form="difference").fit(vectors[normal], index.take(normal))
-        relative = baseline.transform(vectors, index)
-        relative[normal] = baseline.crossed(vectors[normal], index.take(normal))
         nothing = np.zeros(1)
         made = cls(baseline, joints, there, place, names, nothing, nothing, nothing, nothing, index)
-        return replace(made, raw_=made._table(relative)).measured_on(np.ones(len(index), bool))
+        return made._remembering(vectors, index, alone).measured_on(np.ones(int((~alone).sum()), bool))
+
+    def _remembering(self, vectors: np.ndarray, index: Index, alone: np.ndarray) -> Self:
+        """A copy that has learned from these rows, whose baselines it knows, and from no others."""
+        normal = index.label == "normal"
+        relative = self.baseline.transform(vectors, index)
+        relative[normal] = self.baseline.crossed(vectors[normal], index.take(normal))
+        return replace(self, raw_=self._table(relative[~alone]), index_=index.take(~alone))
+
+    def with_units(self, vectors: np.ndarray, index: Index) -> Self:
+        """A copy that knows further units of its domain, or units that it knew by newer cycles; what it has learned of
+        the other units stays."""
+        normal, alone = index.label == "normal", _alone(index)
+        kept = np.flatnonzero(~np.isin(self.index_.unit, index.unit))
+        added = replace(self, baseline=self.baseline.add(vectors[normal], index.take(normal)))
+        added = added._remembering(vectors, index, alone)
+        both = replace(
+            added,
+            raw_=np.concatenate([self.raw_[kept], added.raw_]),
+            index_=Index.concatenate([self.index_.take(kept), added.index_]),
+        )
+        return both.measured_on(np.ones(len(both.index_), bool))
 
     def measured_on(self, rows: np.ndarray) -> Self:
         """A copy whose common part and scale come from these rows of its own alone; the baselines stay as they are."""
         raw = self.raw_[rows & (self.index_.label == "normal")]
         made = replace(self, common=_common(raw, self.there))
         rest = made._apart(raw)
-        return replace(made, mean=rest.mean(axis=0), scale=np.maximum(rest.std(axis=0), 1e-6))
+        return replace(made, mean=rest.mean(axis=0), scale=np.maximum(rest.std(axis=0), _STILL))
+
+    def crossed(self, rows: np.ndarray) -> np.ndarray:
+        """(row, joint, evidence) of those rows that it was learned from, healthy ones against their other sessions."""
+        return self._scaled(self._apart(self.raw_[rows]))
+
+    def distance(self, table: np.ndarray) -> np.ndarray:
+        """(row, joint) mean square of the evidence that the joint has."""
+        count = np.maximum((self.scale > _STILL).sum(axis=1), 1)
+        found: np.ndarray = (table**2).sum(axis=2) / count
+        return found
 
     @property
-    def crossed_(self) -> np.ndarray:
-        """(row, joint, evidence) of the rows it was learned from, healthy ones against their other sessions."""
-        return self._scaled(self._apart(self.raw_))
+    def signal(self) -> np.ndarray:
+        """(evidence,) the signal that each is of, numbered as in `names`."""
+        counts = [
+            sum(not name.startswith(("place ", "rough ")) for name in own) + (_PARTS + 2) * (signal != "position")
+            for signal, own in self.names.items()
+        ]
+        return np.repeat(np.arange(len(counts)), counts)
 
     def transform(self, vectors: np.ndarray, index: Index) -> np.ndarray:
         """(row, joint, evidence) in healthy standard deviations; 0 where a robot lacks signal or joint."""
@@ -118,6 +157,14 @@ class Evidence:
 
     def _scaled(self, rest: np.ndarray) -> np.ndarray:
         return np.where(self.there[:, None], (rest - self.mean) / self.scale, 0.0)
+
+
+def _alone(index: Index) -> np.ndarray:
+    """(row,) whether it is its unit's only healthy one, so that there is no other to compare it with."""
+    normal = index.label == "normal"
+    units, count = np.unique(index.unit[normal], return_counts=True)
+    found: np.ndarray = normal & np.isin(index.unit, units[count == 1])
+    return found
 
 
 def _layout(features: Any) -> tuple[dict[str, np.ndarray], dict[str, list[str]], np.ndarray]:

@@ -29,8 +29,10 @@ class Detector(BaseEstimator, ABC):
     minimum_windows: int = 2
     needs_labels: bool = False
     uses_labels: bool = False
-    usual_length: int | None = None
-    """Samples to which whole cycles are stretched for it where none are asked for; None = as for most."""
+    whole_cycles: int = 0
+    """For detectors of whole cycles only: samples to which these are stretched where none are asked for."""
+    compares_units: bool = False
+    """Whether it needs healthy windows of every unit that it scores."""
 
     @abstractmethod
     def _fit(self, windows: Windows) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -13,13 +15,13 @@ from jointwatch.core.estimator import clone
 from jointwatch.detectors._fault_directions import FaultDirections
 from jointwatch.detectors._joint_evidence import Evidence
 from jointwatch.detectors.base import Detector
-from jointwatch.features._path_profile import PathProfile, joint_numbers
+from jointwatch.features._path_profile import PathProfile, joint_places
 
 __all__ = ["JointDeviations"]
 
 _LIMIT = 12.0  # healthy standard deviations beyond which evidence says no more
 _SHARP = 1.5  # of the soft maximum over joints
-_LABELS_HALF = 300  # labelled cycles of a domain that count as much as all of the other domains
+_LABELS_HALF = 300  # labelled cycles of the target that count as much as all other domains
 _UNNAMED = "unnamed"  # a fault of which the labels say no more
 _FOLDS = 4  # parts of a domain's units, whose healthy cycles are scored by what the others show
 
@@ -50,7 +52,8 @@ class JointDeviations(Detector):
     features_ : the fitted transformer. evidence_ : what is known of each domain, see `Evidence`.
     rows_, fault_, own_, unit_ : (row, 2 x evidence) of joints that `rule_` was learned from; fault ("" = healthy),
     domain and unit of each.
-    rule_ : `FaultDirections`, None without anomalous cycles. target_ : domain whose labels weigh more, "" = none.
+    rule_ : `FaultDirections`, None without anomalous cycles. target_, labelled_ : domains that were adapted to, and
+    labelled cycles of them.
     healthy_ : domain -> mean and spread of both scores over healthy cycles.
 
     Errors: `UsageError` for a unit without healthy cycles in `fit` or `adapt`.
@@ -73,7 +76,8 @@ class JointDeviations(Detector):
     """
 
     uses_labels = True
-    usual_length = 1000
+    whole_cycles = 1000
+    compares_units = True
 
     def __init__(self, features: Any = None, distance_share: float = 0.3) -> None:
         self.features = features
@@ -88,51 +92,62 @@ class JointDeviations(Detector):
         self.fault_, self.own_, self.unit_ = (np.empty(0, np.str_) for _ in range(3))
         for domain in np.unique(windows.index.domain):
             self._learn(windows[windows.index.domain == domain], str(domain))
-        self._rule("")
+        self._rule((), 0)
 
     def adapt(self, target: Windows, labelled: Windows | None = None) -> Self:
-        """A copy that knows further units: their baselines from `target`, whose cycles are taken as healthy unless
-        `labelled` says otherwise, and what labelled ones show; labels of the target weigh more in the rule the more
-        there are.
+        """A copy that knows further units, of a new domain or a known one: their baselines from `target`, and what
+        labelled cycles show.
 
         Parameters
         ----------
-        target : healthy cycles of every unit that will be judged, two sessions of each or more.
-        labelled : cycles with labels, of units that are in `target`.
+        target : healthy cycles of every unit that comes in, two sessions of each or more. All are taken as healthy but
+            those that `labelled` calls anomalous; their own labels are not looked at.
+        labelled : cycles with labels, of units that are in `target` or known. The more there are, the more the target
+            weighs among the domains.
+
+        Errors: `UsageError` for labelled cycles of a domain or unit of which nothing is known.
         """
         target = self._checked(target)
+        target = replace(target, index=replace(target.index, label=np.full(len(target), "normal")))
         adapted = copy.deepcopy(self)
-        domains = np.unique(target.index.domain)
+        count = 0
         if labelled is not None:
-            odd = labelled.index.cycle[labelled.index.label != "normal"]
+            labelled = self._checked(labelled)
+            labelled = labelled[labelled.index.label != "uncertain"]
+            count = len(np.unique(labelled.index.cycle))
+            odd = labelled.index.cycle[labelled.index.label == "anomalous"]
             target = target[~np.isin(target.index.cycle, odd)]
             labelled = labelled[~np.isin(labelled.index.cycle, target.index.cycle)]
+        domains = np.unique(target.index.domain)
+        if labelled is not None and (strange := set(labelled.index.domain) - set(domains)):
+            raise UsageError(f"there are labels of {', '.join(sorted(strange))}, but no healthy cycles to adapt to")
         for domain in domains:
             more = None if labelled is None else labelled[labelled.index.domain == domain]
             adapted._learn(target[target.index.domain == domain], str(domain), more)
-        adapted._rule(str(domains[0]) if len(domains) == 1 else "")
+        adapted._rule([str(domain) for domain in domains], count)
         return adapted
 
     def baseline_scores(self, domain: str) -> tuple[Index, np.ndarray]:
-        """The healthy cycles that were learned of a domain, each scored against its unit's *other* sessions by a rule
-        and by scales that its unit had no part in: what a threshold is set on where there are no further healthy
-        cycles."""
+        """The healthy cycles that were learned of a domain, and their scores; a threshold is set on them where there
+        are no further ones. Each is held against its unit's *other* sessions and judged by what other units show: the
+        rule, what joints have in common, scale and level of the evidence (the spread that single figures are divided
+        by is that of all). Of a single unit other sessions stand for other units; where all labels are of the units
+        left out, the rule is that of all."""
         evidence = self.evidence_[domain]
-        normal = evidence.index_.label == "normal"
-        scores = np.zeros(len(normal))
-        units = evidence.index_.unit
-        for part in np.array_split(np.unique(units[normal]), _FOLDS):
-            out = np.isin(units, part)
-            if not (normal & out).any():
-                continue  # fewer units than parts
-            apart = normal & ~out
+        index = evidence.index_
+        normal = index.label == "normal"
+        group = index.unit if len(np.unique(index.unit[normal])) > 1 else index.unit_session
+        scores = np.zeros(len(index))
+        for part in np.array_split(np.unique(group[normal]), _FOLDS):
+            out = np.isin(group, part)
             less = copy.copy(self)
-            if apart.any():
+            if (normal & ~out).sum() > 1:
                 less.evidence_ = {domain: evidence.measured_on(~out)}
-                less.rule_ = self._directions((self.own_ != domain) | ~np.isin(self.unit_, part))
-                less.healthy_ = {domain: less._level(domain, apart)}
-            scores[out] = less.score_evidence(less.evidence_[domain].crossed_[out], domain)
-        return evidence.index_.take(normal), scores[normal]
+                elsewhere = (self.own_ != domain) | ~np.isin(self.unit_, index.unit[out])
+                less.rule_ = self._directions(elsewhere) or self.rule_
+                less.healthy_ = {domain: less._level(domain, normal & ~out)}
+            scores[out] = less.score_evidence(less.evidence_[domain].crossed(out), domain)
+        return index.take(normal), scores[normal]
 
     def score_evidence(self, table: np.ndarray, domain: str) -> np.ndarray:
         """(cycle,) scores of evidence (cycle, joint, evidence) of a domain that is known."""
@@ -144,15 +159,18 @@ class JointDeviations(Detector):
         return found
 
     def _learn(self, healthy: Windows, domain: str, labelled: Windows | None = None) -> None:
-        """Baselines of a domain from the windows labelled normal, and rows for the rule from all of them."""
+        """Baselines of a domain's units from the windows labelled normal, and rows for the rule from all of them."""
         vectors, index = self.features_.transform(healthy), healthy.index
-        evidence = Evidence.of(vectors, index, self.features_)
+        if domain in self.evidence_:
+            evidence = self.evidence_[domain].with_units(vectors, index)
+        else:
+            evidence = Evidence.of(vectors, index, self.features_)
         self.evidence_[domain] = evidence
-        parts = [(evidence.crossed_, evidence.index_)]
+        mine = np.isin(evidence.index_.unit, index.unit)
+        parts = [(evidence.crossed(mine), evidence.index_.take(mine))]
         if labelled is not None and len(labelled):
-            sure = labelled[labelled.index.label != "uncertain"]
-            parts.append((evidence.transform(self.features_.transform(sure), sure.index), sure.index))
-        keep = self.own_ != domain
+            parts.append((evidence.transform(self.features_.transform(labelled), labelled.index), labelled.index))
+        keep = (self.own_ != domain) | ~np.isin(self.unit_, index.unit)
         width = 2 * evidence.raw_.shape[-1]
         rows, fault, unit = [self.rows_[keep].reshape(-1, width)], [self.fault_[keep]], [self.unit_[keep]]
         for table, of in parts:
@@ -165,22 +183,25 @@ class JointDeviations(Detector):
         count = len(self.fault_) - int(keep.sum())
         self.own_ = np.concatenate([self.own_[keep], np.full(count, domain)])
 
-    def _rule(self, target: str) -> None:
-        """Directions from all rows, those of the target weighed up; then the healthy level of every domain."""
-        self.target_ = target
+    def _rule(self, target: Sequence[str], labelled: int) -> None:
+        """Directions from all rows, those of the target weighed by its labelled cycles; then the healthy level of every
+        domain."""
+        self.target_, self.labelled_ = list(target), labelled
         self.rule_ = self._directions(np.ones(len(self.own_), bool))
         for domain, evidence in self.evidence_.items():
             self.healthy_[domain] = self._level(domain, evidence.index_.label == "normal")
 
     def _directions(self, rows: np.ndarray) -> FaultDirections | None:
         """From these rows; None if they do not hold both healthy and faulty ones."""
-        fault, own = self.fault_[rows], self.own_[rows] == self.target_
+        fault, own = self.fault_[rows], np.isin(self.own_[rows], self.target_)
         if not (fault != "").any() or not (fault == "").any():
             return None
         weight = np.ones(len(fault))
-        if (fault[own] != "").any() and not own.all():
-            share = own.sum() / (own.sum() + _LABELS_HALF * 6)
-            weight = np.where(own, share / own.sum(), (1 - share) / (~own).sum())
+        for kind in (fault == "", fault != ""):
+            mine, others = kind & own, kind & ~own
+            if mine.any() and others.any():
+                share = max(self.labelled_ / (self.labelled_ + _LABELS_HALF), mine.sum() / kind.sum())
+                weight[mine], weight[others] = share / mine.sum(), (1 - share) / others.sum()
         return FaultDirections.of(self.rows_[rows], fault, weight)
 
     def _level(self, domain: str, normal: np.ndarray) -> list[float]:
@@ -188,34 +209,37 @@ class JointDeviations(Detector):
         evidence = self.evidence_[domain]
         if not evidence.there.any():
             return [0.0, 1.0, 0.0, 1.0]
-        scores = (table[:, evidence.there] for table in self._levels(evidence.crossed_[normal]))
+        scores = (table[:, evidence.there] for table in self._levels(evidence.crossed(normal), domain))
         return [float(f(table)) for table in scores for f in (np.mean, _spread)]
 
-    def _levels(self, table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _levels(self, table: np.ndarray, domain: str) -> tuple[np.ndarray, np.ndarray]:
         """(window, joint) log-odds, and logarithm of the mean square of the evidence."""
-        distance = np.log(np.mean(np.clip(table, -_LIMIT, _LIMIT) ** 2, axis=2) + 1e-6)
+        distance = np.log(self.evidence_[domain].distance(np.clip(table, -_LIMIT, _LIMIT)) + 1e-6)
         odds = distance if self.rule_ is None else self.rule_.odds(_doubled(table))
         return odds, distance
 
-    def _joints(self, windows: Windows) -> np.ndarray:
-        """(window, joint) scores in healthy standard deviations; -inf where a robot lacks the joint."""
-        found = np.full((len(windows), len(self.numbers_)), -np.inf)
-        for domain in np.unique(windows.index.domain):
+    def _tables(self, windows: Windows) -> Iterator[tuple[np.ndarray, str, np.ndarray]]:
+        """Rows of each domain, its name, and their evidence."""
+        for domain in np.unique(windows.index.domain).tolist():
             if domain not in self.evidence_:
                 raise UsageError(
                     f"nothing is known of {domain}; adapt with healthy cycles of it. Known: {', '.join(self.evidence_)}"
                 )
             rows = np.flatnonzero(windows.index.domain == domain)
             vectors = self.features_.transform(windows[rows])
-            found[rows] = self._of_table(
-                self.evidence_[str(domain)].transform(vectors, windows.index.take(rows)), str(domain)
-            )
+            yield rows, domain, self.evidence_[domain].transform(vectors, windows.index.take(rows))
+
+    def _joints(self, windows: Windows) -> np.ndarray:
+        """(window, joint) scores in healthy standard deviations; -inf where a robot lacks the joint."""
+        found = np.full((len(windows), len(self.numbers_)), -np.inf)
+        for rows, domain, table in self._tables(windows):
+            found[rows] = self._of_table(table, domain)
         return found
 
     def _of_table(self, table: np.ndarray, domain: str) -> np.ndarray:
         """(window, joint) scores of evidence."""
         level = self.healthy_[domain]
-        odds, distance = self._levels(table)
+        odds, distance = self._levels(table, domain)
         share = 1.0 if self.rule_ is None else self.distance_share
         both = (1 - share) * (odds - level[0]) / level[1] + share * (distance - level[2]) / level[3]
         there = self.evidence_[domain].there
@@ -233,14 +257,20 @@ class JointDeviations(Detector):
         return self._assess(windows)[1]
 
     def _assess(self, windows: Windows) -> tuple[np.ndarray, np.ndarray]:
-        joints = self._joints(windows)
-        share = np.exp(_SHARP * (joints - joints.max(axis=1, keepdims=True)))
-        table = np.zeros((len(windows), len(windows.channels)))
-        for place, number in enumerate(joint_numbers(windows.channels)):
-            own = np.flatnonzero(self.numbers_ == number)
-            if len(own):
-                table[:, place] = share[:, own[0]]
-        return self._pooled(joints), np.where(windows.presence, table, 0.0)
+        """Scores; and each joint's share of the largest, divided among its signals as their evidence is large."""
+        scores, parts = np.zeros(len(windows)), np.zeros((len(windows), len(windows.channels)))
+        places = list(joint_places([channel.key for channel in windows.channels]).values())
+        for rows, domain, table in self._tables(windows):
+            evidence, joints = self.evidence_[domain], self._of_table(table, domain)
+            scores[rows] = self._pooled(joints)
+            share = np.exp(_SHARP * (joints - joints.max(axis=1, keepdims=True)))
+            square = np.clip(table, -_LIMIT, _LIMIT) ** 2
+            for number, signal in enumerate(evidence.names):
+                part = square[..., evidence.signal == number].sum(axis=2) / np.maximum(square.sum(axis=2), 1e-12)
+                for joint, own in enumerate(places):
+                    if signal in own:
+                        parts[rows, own[signal]] = share[:, joint] * part[:, joint]
+        return scores, np.where(windows.presence, parts, 0.0)
 
     def _pooled(self, joints: np.ndarray) -> np.ndarray:
         top = joints.max(axis=1)

@@ -136,7 +136,7 @@ class AnomalyDetector(BaseEstimator):
         names = self._detectors()
         chain = Monitor.suited_to(
             recordings,
-            detector=names[0],
+            detector=max(names, key=lambda name: 0 if name == AUTO else catalog.load("detectors", name).whole_cycles),
             strategy="normalisation" if self.strategy == AUTO else self.strategy,
             channels=self.channels,
             kind=self.kind,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -13,7 +12,7 @@ from jointwatch.core.errors import MissingChannel, UsageError
 from jointwatch.features.base import Features
 from jointwatch.signals.path_profile import FIT, ROUGH, by_bin, fitted, path_bins, rough_figures, roughness, speed_of
 
-__all__ = ["PathProfile", "joint_numbers", "joint_places"]
+__all__ = ["PathProfile", "joint_places"]
 
 _SIGNALS = {
     "drive": (
@@ -37,7 +36,8 @@ class PathProfile(Features):
     Windows are whole cycles stretched to one length, of 1000 samples or so; where they are shorter quick bands are
     empty. A joint has a position and up to three signals: `drive` (effort, torque or current), `link` (its torque
     sensor), `tracking` (commanded minus measured position). Without any position the place is the time since the cycle
-    began; a channel that belongs to no joint is the drive of a joint of its own.
+    began. Channels that belong to no joint are not looked at; of arrays, whose channels have no names, each is the
+    drive of a joint of its own.
 
     For each signal: the least-squares fit of `signals.path_profile.fitted`, `place` 1 .. `bins` (mean at each part of
     the path), bands and peaks of what is quicker, and `rough` 1 .. `bins` (its logarithm at each part of the path); for
@@ -70,7 +70,7 @@ class PathProfile(Features):
         if not any(set(places) - {"position"} for places in joints.values()):
             raise MissingChannel(
                 f"no joint has a current, torque, effort or position error among {', '.join(channels)}",
-                remedy="cut the windows with one of them",
+                remedy="name one for every joint, for example --channels position/J,effort.derived/J",
             )
         rough = [*ROUGH, *(f"rough {i + 1}" for i in range(self.bins))]
         slow = [*FIT, *(f"place {i + 1}" for i in range(self.bins))]
@@ -101,35 +101,29 @@ class PathProfile(Features):
 
 
 def joint_places(keys: Sequence[str]) -> dict[int, dict[str, int]]:
-    """For each joint: places of its position and of its signals among the channels; joints without a signal are left
-    out. A channel that belongs to no joint is the drive of one of its own, numbered as `joint_numbers` has it."""
+    """For each joint: places of its position and of its signals among the channels; joints that have none of them are
+    left out, and so is what belongs to no joint. Where nothing belongs to a joint (arrays) every channel is the drive
+    of a joint of its own.
+
+    >>> joint_places(["current/2", "contact", "position/2", "torque/1"]), joint_places(["c0", "c1"])
+    ({1: {'drive': 3}, 2: {'position': 2, 'drive': 0}}, {1: {'drive': 0}, 2: {'drive': 1}})
+    """
     parsed = [_parsed(key) for key in keys]
     channels = {channel: place for place, channel in enumerate(parsed) if channel is not None}
-    found: dict[int, dict[str, int]] = {}
-    for place, (channel, number) in enumerate(zip(parsed, joint_numbers(parsed), strict=True)):
-        if channel is None or channel.joint is None:
-            found[number] = {"drive": place}
-        elif number not in found:
-            own: dict[str, int] = {}
-            for signal, kinds in {"position": (Channel(Quantity.POSITION, 1),), **_SIGNALS}.items():
-                there = (Channel(kind.quantity, number, kind.source) for kind in kinds)
-                first = next((channels[one] for one in there if one in channels), None)
-                if first is not None:
-                    own[signal] = first
-            if own:
-                found[number] = own
-    return dict(sorted(found.items()))
-
-
-def joint_numbers(channels: Sequence[Channel | None]) -> list[int]:
-    """The joint of each channel; those that belong to none (None: without a name) count on from the last joint.
-
-    >>> joint_numbers([Channel(Quantity.CURRENT, 1), None, Channel(Quantity.STATUS), Channel(Quantity.CURRENT, 2)])
-    [1, 3, 4, 2]
-    """
-    own = [None if channel is None else channel.joint for channel in channels]
-    count = itertools.count(1 + max((number for number in own if number is not None), default=0))
-    return [next(count) if number is None else number for number in own]
+    numbers = sorted({channel.joint for channel in channels if channel.joint is not None})
+    if not numbers:
+        return {place + 1: {"drive": place} for place in range(len(keys))}
+    found = {}
+    for number in numbers:
+        own: dict[str, int] = {}
+        for signal, kinds in {"position": (Channel(Quantity.POSITION, 1),), **_SIGNALS}.items():
+            there = (Channel(kind.quantity, number, kind.source) for kind in kinds)
+            first = next((channels[one] for one in there if one in channels), None)
+            if first is not None:
+                own[signal] = first
+        if own:
+            found[number] = own
+    return found
 
 
 def _parsed(key: str) -> Channel | None:

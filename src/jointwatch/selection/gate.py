@@ -81,7 +81,7 @@ class GateResult:
     value : (candidate,) what is compared, see `TransferGate`.
     winner : name of what is used. alone : best target-only candidate; best_borrowed : best borrowed one, "" if none.
     lead, lead_low, lead_high : of the best borrowed one over target-only, with its one-sided bounds.
-    left_out : name -> why a candidate could not be made.
+    left_out : name -> why a candidate could not be made, or not be judged in every fold.
     """
 
     names: tuple[str, ...]
@@ -217,7 +217,7 @@ class TransferGate(BaseEstimator):
         progress : told before each candidate of each fold.
 
         Errors: `NotEnoughData` with fewer than 3 cycles; `UsageError` without a target-only candidate, or where none of
-        those could be made.
+        those could be made and judged.
         """
         if self.folds < 3 or not 0 < self.confidence < 1 or self.margin < 0:
             raise UsageError(
@@ -250,7 +250,7 @@ class TransferGate(BaseEstimator):
                     left_out[candidate.name] = str(error)
         kept = [c for c in candidates if c.name not in left_out]
         if all(c.borrowed for c in kept):
-            raise UsageError("no target-only candidate could be made: " + "; ".join(left_out.values()))
+            raise UsageError("no target-only candidate could be made and judged: " + "; ".join(left_out.values()))
         count = 0 if anomalous is None else len(np.unique(anomalous.index.cycle))
         return self._choose(
             kept, {c.name: found[c.name] for c in kept}, sorted(set(groups.tolist())), by, count, left_out

@@ -116,7 +116,8 @@ class Tables:
             healthy = known[rows]
             evidence = Evidence.of(vectors[healthy], windows.index.take(healthy), features)
             table, along = evidence.transform(vectors, windows.index), evidence.places(vectors, windows.index)
-            table[healthy] = evidence.crossed_
+            known_rows = np.isin(windows.index.cycle, evidence.index_.cycle)
+            table[known_rows] = evidence.crossed(np.ones(len(evidence.index_), bool))
             along[healthy] = evidence.places_crossed(vectors[healthy], windows.index.take(healthy))
             self._known[brand, draw] = (evidence, table.astype(np.float32), along.astype(np.float32))
         return self._known[brand, draw]

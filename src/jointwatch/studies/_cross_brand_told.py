@@ -64,6 +64,10 @@ class Step:
         return self.approach, self.source, self.budget
 
 
+Ranked = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Unit, whether faulty, and score of each."""
+
+
 @dataclass(frozen=True, eq=False)
 class Judged:
     """Scores of a step beside the truth. Uncertain cycles have `sure` False."""
@@ -116,10 +120,6 @@ class Judged:
         _, first, of = np.unique(self.session[self.sure], return_index=True, return_inverse=True)
         cycles = np.bincount(of)
         return unit[first], np.bincount(of, faulty) > 0, np.bincount(of, score) / cycles
-
-
-Ranked = tuple[np.ndarray, np.ndarray, np.ndarray]
-"""Unit, whether faulty, and score of each."""
 
 
 def _threshold(healthy: np.ndarray) -> float:

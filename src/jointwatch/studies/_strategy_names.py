@@ -30,6 +30,8 @@ def names_asked(asked: str, there: Sequence[str], hint: str = "") -> list[str]:
 
     >>> names_asked("deep-coral, dann, dann", ["dann", "deep_coral"]), names_asked("", ["dann"])
     (['deep_coral', 'dann'], ['dann'])
+    >>> names_asked("none", ["dann"])
+    []
     """
     if asked.strip() == "none":
         return []

@@ -52,7 +52,7 @@ class _Options(StudyOptions):
     )
     strategies: str = Field(
         "dann,open_set,partial,cdan,lora,gradual_unfreezing",
-        description="Strategies without pre-training, of the transfer catalog; empty = all.",
+        description="Strategies without pre-training, of the catalog, comma-separated; `none`; empty = all.",
     )
     collisions: Path | None = Field(None, description="Folder like ur_collisions: contacts of a real arm, too.")
 
