@@ -30,7 +30,7 @@ class FaultDirections:
     >>> rows, fault = rng.standard_normal((60, 2)), np.repeat(["", "wear", "play"], 20)
     >>> rows[20:40, 0] += 5
     >>> rows[40:, 1] -= 5
-    >>> odds = FaultDirections.of(rows, fault, np.ones(60)).odds(np.array([[0.0, 0.0], [4.0, 0.0], [0.0, -4.0]]))
+    >>> odds = FaultDirections.of(rows, fault).odds(np.array([[0.0, 0.0], [4.0, 0.0], [0.0, -4.0]]))
     >>> (odds > 0).tolist()
     [False, True, True]
     """
@@ -39,20 +39,19 @@ class FaultDirections:
     offset: np.ndarray
 
     @classmethod
-    def of(cls, rows: np.ndarray, fault: np.ndarray, weight: np.ndarray) -> Self:
-        """Learned from rows (row, evidence), the names of their faults ("" = healthy) and weights (row,), which say how
-        much a row counts among the healthy ones, or among those of its fault."""
+    def of(cls, rows: np.ndarray, fault: np.ndarray) -> Self:
+        """Learned from rows (row, evidence) and the names of their faults, "" = healthy."""
         rows, healthy = rows.astype(np.float64), fault == ""
-        middle = np.average(rows[healthy], axis=0, weights=weight[healthy])
+        middle = rows[healthy].mean(axis=0)
         count = len(middle)
-        spread = np.cov(rows[healthy].T, aweights=weight[healthy], ddof=0).reshape(count, count)
+        spread = np.cov(rows[healthy].T, ddof=0).reshape(count, count)
         spread = (1 - _SHRINK) * spread + (_SHRINK * np.trace(spread) / count + 1e-9) * np.eye(count)
-        every = np.average(rows[~healthy], axis=0, weights=weight[~healthy])
+        every = rows[~healthy].mean(axis=0)
         means = []
         for name in np.unique(fault[~healthy]):
             own = fault == name
             share = own.sum() / (own.sum() + _FEW)
-            means.append(share * np.average(rows[own], axis=0, weights=weight[own]) + (1 - share) * every)
+            means.append(share * rows[own].mean(axis=0) + (1 - share) * every)
         way = np.array(means) - middle
         found = np.linalg.solve(spread, way.T)
         return cls(found, -((middle + way / 2) * found.T).sum(axis=1))

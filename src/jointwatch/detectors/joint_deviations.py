@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Self
 
@@ -21,7 +21,7 @@ __all__ = ["JointDeviations"]
 
 _LIMIT = 12.0  # healthy standard deviations beyond which evidence says no more
 _SHARP = 1.5  # of the soft maximum over joints
-_LABELS_HALF = 300  # labelled cycles of the target that count as much as all other domains
+_FEW = 200  # faulty joints that were learned from, with which the rule weighs half of what it does with many
 _UNNAMED = "unnamed"  # a fault of which the labels say no more
 _FOLDS = 4  # parts of a domain's units, whose healthy cycles are scored by what the others show
 
@@ -39,21 +39,20 @@ class JointDeviations(Detector):
     common (temperature, part, speed), in standard deviations of healthy cycles that had no part in their baseline.
     Two scores are added, each in healthy standard deviations, softly the largest over joints: the log-odds of any
     known fault (`FaultDirections`, learned from joints labelled faulty or not); and the distance from healthy, which
-    needs no label and is all there is without anomalous cycles. A fault of the whole robot (joint 0) is one of all its
-    joints.
+    needs no label, weighs more where labels are few, and is all there is without anomalous cycles. Of an anomalous
+    cycle whose joint is not told (joint 0), or that is of the whole robot, the joint furthest from healthy is learned.
 
     Parameters
     ----------
     features : transformer of whole cycles with names such as `current/3 coulomb`; None = `PathProfile()`.
-    distance_share : weight of the distance from healthy, 0 to 1, where labels are known.
+    distance_share : weight of the distance from healthy, 0 to 1, where many labels are known.
 
     Attributes
     ----------
     features_ : the fitted transformer. evidence_ : what is known of each domain, see `Evidence`.
     rows_, fault_, own_, unit_ : (row, 2 x evidence) of joints that `rule_` was learned from; fault ("" = healthy),
     domain and unit of each.
-    rule_ : `FaultDirections`, None without anomalous cycles. target_, labelled_ : domains that were adapted to, and
-    labelled cycles of them.
+    rule_ : `FaultDirections`, None without anomalous cycles.
     healthy_ : domain -> mean and spread of both scores over healthy cycles.
 
     Errors: `UsageError` for a unit without healthy cycles in `fit` or `adapt`.
@@ -92,7 +91,7 @@ class JointDeviations(Detector):
         self.fault_, self.own_, self.unit_ = (np.empty(0, np.str_) for _ in range(3))
         for domain in np.unique(windows.index.domain):
             self._learn(windows[windows.index.domain == domain], str(domain))
-        self._rule((), 0)
+        self._rule()
 
     def adapt(self, target: Windows, labelled: Windows | None = None) -> Self:
         """A copy that knows further units, of a new domain or a known one: their baselines from `target`, and what
@@ -102,19 +101,16 @@ class JointDeviations(Detector):
         ----------
         target : healthy cycles of every unit that comes in, two sessions of each or more. All are taken as healthy but
             those that `labelled` calls anomalous; their own labels are not looked at.
-        labelled : cycles with labels, of units that are in `target` or known. The more there are, the more the target
-            weighs among the domains.
+        labelled : cycles with labels, of units that are in `target` or known. They join those of all other domains.
 
         Errors: `UsageError` for labelled cycles of a domain or unit of which nothing is known.
         """
         target = self._checked(target)
         target = replace(target, index=replace(target.index, label=np.full(len(target), "normal")))
         adapted = copy.deepcopy(self)
-        count = 0
         if labelled is not None:
             labelled = self._checked(labelled)
             labelled = labelled[labelled.index.label != "uncertain"]
-            count = len(np.unique(labelled.index.cycle))
             odd = labelled.index.cycle[labelled.index.label == "anomalous"]
             target = target[~np.isin(target.index.cycle, odd)]
             labelled = labelled[~np.isin(labelled.index.cycle, target.index.cycle)]
@@ -124,7 +120,7 @@ class JointDeviations(Detector):
         for domain in domains:
             more = None if labelled is None else labelled[labelled.index.domain == domain]
             adapted._learn(target[target.index.domain == domain], str(domain), more)
-        adapted._rule([str(domain) for domain in domains], count)
+        adapted._rule()
         return adapted
 
     def baseline_scores(self, domain: str) -> tuple[Index, np.ndarray]:
@@ -174,7 +170,7 @@ class JointDeviations(Detector):
         width = 2 * evidence.raw_.shape[-1]
         rows, fault, unit = [self.rows_[keep].reshape(-1, width)], [self.fault_[keep]], [self.unit_[keep]]
         for table, of in parts:
-            name, used = _joint_labels(of, evidence)
+            name, used = _joint_labels(of, evidence, table)
             rows.append(_doubled(table[used]))
             fault.append(name[used])
             unit.append(np.broadcast_to(of.unit[:, None], used.shape)[used])
@@ -183,26 +179,16 @@ class JointDeviations(Detector):
         count = len(self.fault_) - int(keep.sum())
         self.own_ = np.concatenate([self.own_[keep], np.full(count, domain)])
 
-    def _rule(self, target: Sequence[str], labelled: int) -> None:
-        """Directions from all rows, those of the target weighed by its labelled cycles; then the healthy level of every
-        domain."""
-        self.target_, self.labelled_ = list(target), labelled
+    def _rule(self) -> None:
+        """Directions from all rows; then the healthy level of every domain."""
         self.rule_ = self._directions(np.ones(len(self.own_), bool))
         for domain, evidence in self.evidence_.items():
             self.healthy_[domain] = self._level(domain, evidence.index_.label == "normal")
 
     def _directions(self, rows: np.ndarray) -> FaultDirections | None:
         """From these rows; None if they do not hold both healthy and faulty ones."""
-        fault, own = self.fault_[rows], np.isin(self.own_[rows], self.target_)
-        if not (fault != "").any() or not (fault == "").any():
-            return None
-        weight = np.ones(len(fault))
-        for kind in (fault == "", fault != ""):
-            mine, others = kind & own, kind & ~own
-            if mine.any() and others.any():
-                share = max(self.labelled_ / (self.labelled_ + _LABELS_HALF), mine.sum() / kind.sum())
-                weight[mine], weight[others] = share / mine.sum(), (1 - share) / others.sum()
-        return FaultDirections.of(self.rows_[rows], fault, weight)
+        healthy = self.fault_[rows] == ""
+        return None if healthy.all() or not healthy.any() else FaultDirections.of(self.rows_[rows], self.fault_[rows])
 
     def _level(self, domain: str, normal: np.ndarray) -> list[float]:
         """Mean and spread of both scores over these healthy cycles of a domain's evidence."""
@@ -240,7 +226,8 @@ class JointDeviations(Detector):
         """(window, joint) scores of evidence."""
         level = self.healthy_[domain]
         odds, distance = self._levels(table, domain)
-        share = 1.0 if self.rule_ is None else self.distance_share
+        known = 0 if self.rule_ is None else np.count_nonzero(self.fault_ != "")
+        share = 1 - (1 - self.distance_share) * known / (known + _FEW)
         both = (1 - share) * (odds - level[0]) / level[1] + share * (distance - level[2]) / level[3]
         there = self.evidence_[domain].there
         return np.where(there | ~there.any(), both, -np.inf)  # where nothing ever varied all joints are alike
@@ -278,14 +265,14 @@ class JointDeviations(Detector):
         return found
 
 
-def _joint_labels(index: Index, evidence: Evidence) -> tuple[np.ndarray, np.ndarray]:
-    """(window, joint) fault of the joint, "" = healthy, and which of them are known: of a robot with one faulty joint
-    the others are left out, because they feel it."""
+def _joint_labels(index: Index, evidence: Evidence, table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(window, joint) fault of the joint, "" = healthy, and which of them are known: of a robot with a faulty joint the
+    others are left out, because they feel it."""
     anomalous = index.label == "anomalous"
     name = np.where(anomalous, np.where(index.fault == "", _UNNAMED, index.fault), "")
-    robot = (index.joint == 0)[:, None]
-    mine = index.joint[:, None] == evidence.joints
-    used = evidence.there & (~anomalous[:, None] | robot | mine)
+    far = evidence.joints[np.where(evidence.there, evidence.distance(table), -1).argmax(axis=1)]
+    mine = np.where(index.joint == 0, far, index.joint)[:, None] == evidence.joints
+    used = evidence.there & (~anomalous[:, None] | mine)
     return np.broadcast_to(name[:, None], used.shape), used
 
 
