@@ -198,23 +198,49 @@ def test_a_strategy_that_trains_a_network_gets_one(arm_recording: Make) -> None:
     assert Monitor.suited_to(healthy, strategy="batch_norm", detector="knn").strategy.detector.name == "knn"
 
 
-@pytest.mark.parametrize(("units", "sessions", "by"), [(4, 1, "cycle"), (2, 2, "session"), (3, 3, "session")])
+@pytest.mark.parametrize(
+    ("sessions", "share", "by", "learned"),
+    [
+        ([1, 1, 1, 1], 0.5, "cycle", [4, 4, 4, 4]),
+        ([2, 2], 0.5, "session", [8, 8]),
+        ([3, 3, 3], 0.5, "session", [16, 16, 16]),
+        ([2, 2, 2], 0.9, "session", [8, 8, 8]),
+        ([2, 1], 0.2, "session or cycle", [8, 7]),
+    ],
+)
 def test_a_detector_that_compares_units_has_each_on_both_sides(
-    arm_recording: Make, units: int, sessions: int, by: str
+    arm_recording: Make, sessions: list[int], share: float, by: str, learned: list[int]
 ) -> None:
     by_date = [
         arm_recording(seed=10 * s + u, cycles=8, brand="red", unit=f"red-{u}", session=f"s{s}")
-        for s in range(sessions)
-        for u in range(units)
+        for s in range(max(sessions))
+        for u, count in enumerate(sessions)
+        if s < count
     ]
-    ready = Monitor.suited_to(by_date, detector="joint_deviations", false_alarm_rate=0.1).fit(by_date)
-    assert ready.plan.length == 1000
+    chain = Monitor.suited_to(by_date, detector="joint_deviations", false_alarm_rate=0.1)
+    assert chain.plan.length == 1000
+    ready = chain.set_params(calibration_share=share).fit(by_date)
     assert ready.held_out_by_ == by
-    assert set(ready.healthy_.index.unit) == {f"red-{u}" for u in range(units)}
+    units = [f"red-{u}" for u in range(len(sessions))]
+    assert sorted(set(ready.healthy_.index.unit)) == units
+    known = ready.strategy_.detector_.evidence_["red"].index_
+    assert [int((known.unit == unit).sum()) for unit in units] == learned
+    assert not set(known.cycle) & set(ready.healthy_.index.cycle)
     again = ready.adapt([replace(r, robot=replace(r.robot, brand="blue")) for r in by_date])
     assert again.target_ == ["blue"]
-    short = Monitor.suited_to(by_date, detector="joint_deviations", length=300)
-    assert short.plan.length == 300
+    assert Monitor.suited_to(by_date, detector="joint_deviations", length=300).plan.length == 300
+
+
+def test_a_new_unit_of_a_known_brand_leaves_the_scale_of_the_others(arm_recording: Make) -> None:
+    def sessions(unit: str, gain: float, count: int, seed: int) -> list[Recording]:
+        made = [arm_recording(seed=seed + s, cycles=8, unit=unit, session=f"s{s}", brand="red") for s in range(count)]
+        return [replace(one, values=one.values * gain) for one in made]
+
+    first = sessions("red-0", 1.0, 6, 0)
+    ready = Monitor.suited_to(first, detector="joint_deviations", false_alarm_rate=0.1).fit(first)
+    both = ready.adapt(sessions("red-1", 3.0, 6, 50))
+    for verdict in (both.score(first), both.score(sessions("red-1", 3.0, 2, 90))):
+        assert verdict.cycle_scores.value.max() < 20  # on another scale health is hundreds away
 
 
 def test_a_detector_of_whole_cycles_says_that_none_are_marked(arm_recording: Make) -> None:

@@ -98,8 +98,8 @@ def test_healthy_cycles_alone_give_a_detector_and_a_threshold() -> None:
 
 def test_of_a_robot_with_one_faulty_joint_the_others_are_not_learned(carried: JointDeviations, source: Windows) -> None:
     worn = int((source.index.label == "anomalous").sum())
-    assert int((carried.fault_ != "").sum()) == worn
-    assert len(carried.fault_) == 3 * int((source.index.label == "normal").sum()) + worn
+    assert int((carried.learned_["fault"] != "").sum()) == worn
+    assert len(carried.learned_["fault"]) == 3 * int((source.index.label == "normal").sum()) + worn
 
 
 class Watched(JointDeviations):
@@ -108,7 +108,7 @@ class Watched(JointDeviations):
     __module__ = JointDeviations.__module__
 
     def _directions(self, rows: np.ndarray) -> FaultDirections | None:
-        self.seen.append({"rule": set(self.unit_[rows & (self.own_ == "large")])})
+        self.seen.append({"rule": set(self.learned_["unit"][rows & (self.learned_["domain"] == "large")])})
         return super()._directions(rows)
 
     def _level(self, domain: str, normal: np.ndarray) -> list[float]:
@@ -145,19 +145,33 @@ def test_of_a_single_unit_other_sessions_set_the_threshold() -> None:
     assert detector.baseline_scores("small")[1].max() > within.max()
 
 
-def test_a_new_unit_of_a_known_brand_leaves_the_others_as_they_were(source: Windows) -> None:
+def test_a_new_unit_of_a_known_brand_joins_the_others(source: Windows) -> None:
     more = fleet("small", joints=3, gain=1.0, seed=7, units=5)
     new = more[more.index.unit == "small-4"]
     first = JointDeviations().fit(source)
     both = first.adapt(new[np.isin(new.index.session, ["s0", "s2"])])
     assert both.rule_ is not None
-    assert (both.fault_ != "").sum() == (first.fault_ != "").sum()
+    assert (both.learned_["fault"] != "").sum() == (first.learned_["fault"] != "").sum()
     judged = new[~np.isin(new.index.session, ["s0", "s2"])]
     assert roc_auc_score(judged.index.label == "anomalous", both.score_samples(judged)) > 0.95
     odd = source.index.label == "anomalous"
     assert roc_auc_score(odd, both.score_samples(source)) > 0.95
     again = both.adapt(new[np.isin(new.index.session, ["s0", "s2"])])
     assert np.allclose(again.score_samples(judged), both.score_samples(judged))
+
+
+def test_labels_of_units_that_come_again_stay_and_none_is_learned_twice(source: Windows) -> None:
+    healthy, odd = source[source.index.label == "normal"], source[source.index.label == "anomalous"]
+    first = JointDeviations().fit(source)
+
+    def known(detector: JointDeviations) -> tuple[int, int]:
+        fault = detector.learned_["fault"]
+        return int((fault == "").sum()), int((fault != "").sum())
+
+    assert known(first.adapt(healthy)) == known(first)
+    assert known(first.adapt(healthy, labelled=source)) == known(first)
+    of_one = healthy[healthy.index.unit == "small-0"]
+    assert known(first.adapt(of_one, labelled=odd).adapt(of_one, labelled=source)) == known(first)
 
 
 def test_the_signal_that_changed_is_blamed(source: Windows) -> None:
@@ -173,8 +187,8 @@ def test_the_signal_that_changed_is_blamed(source: Windows) -> None:
 def test_of_a_fault_whose_joint_is_not_told_the_furthest_joint_is_learned(source: Windows) -> None:
     told = JointDeviations().fit(source)
     untold = JointDeviations().fit(replace(source, index=replace(source.index, joint=np.zeros(len(source), np.int64))))
-    assert (untold.fault_ != "").sum() == (told.fault_ != "").sum()
-    assert (untold.rows_ == told.rows_).all(axis=1).mean() > 0.9
+    assert (untold.learned_["fault"] != "").sum() == (told.learned_["fault"] != "").sum()
+    assert (untold.learned_["evidence"] == told.learned_["evidence"]).all(axis=1).mean() > 0.9
 
 
 def test_the_fewer_labels_the_more_the_distance_weighs(source: Windows) -> None:

@@ -285,37 +285,38 @@ class Monitor(BaseEstimator):
         """(training, calibration): no cycle and no sample on both sides, each domain shared by itself.
 
         Whole sessions are held out where a domain has enough of them, else cycles, every k-th, so that slow drift is
-        on both sides alike; decisions that overlap their neighbours are held out in blocks of several. A detector that
-        compares units with their own past has every unit on both sides.
+        on both sides alike; decisions that overlap their neighbours are held out in blocks of several. For a detector
+        that compares units with their own past each unit is shared by itself; what it has a single cycle of is learned.
         """
         index = windows.index
         healthy = index.label != "anomalous"
         sessions = np.char.add(np.char.add(index.unit, "/"), index.session)
+        within_units = getattr(self.strategy.detector, "compares_units", False)
         held = np.zeros(len(windows), bool)
         by = set()
         for domain in np.unique(index.domain):
             rows = np.flatnonzero(healthy & (index.domain == domain))
-            names, block = sessions[rows], 1
-            whole = len(np.unique(names)) >= _SESSIONS_TO_HOLD_OUT
-            if self.strategy.detector.compares_units:  # then each unit must be on both sides
-                rows = rows[np.argsort(index.unit[rows], kind="stable")]
-                names = sessions[rows]
-                units = index.unit[rows]
-                whole &= all(len(np.unique(names[units == unit])) > 1 for unit in np.unique(units))
-            if not whole:
-                names = index.cycle[rows]
-                block = 1 if self.plan.decide_s is None else -(-len(np.unique(names)) // _BLOCKS)
-            groups = {name: i // block for i, name in enumerate(dict.fromkeys(names.tolist()))}
-            if len(set(groups.values())) < 2:
-                raise NotEnoughData(
-                    f"learning {domain} and a threshold", needed=2, have=len(groups), unit="healthy cycles"
-                )
-            number = np.array([groups[name] for name in names.tolist()])
-            # group i is held out if the running share passes a whole number there
-            held[rows] = np.floor((number + 1) * self.calibration_share) > np.floor(number * self.calibration_share)
+            parts, least = [rows], _SESSIONS_TO_HOLD_OUT
+            if within_units:
+                parts, least = [rows[index.unit[rows] == unit] for unit in np.unique(index.unit[rows])], 2
+            for part in parts:
+                names, block = sessions[part], 1
+                whole = len(np.unique(names)) >= least
+                if not whole:
+                    names = index.cycle[part]
+                    block = 1 if self.plan.decide_s is None else -(-len(np.unique(names)) // _BLOCKS)
+                groups = {name: i // block for i, name in enumerate(dict.fromkeys(names.tolist()))}
+                if len(set(groups.values())) < 2:
+                    continue  # a single cycle: learned from, if there are others for the threshold
+                number = np.array([groups[name] for name in names.tolist()])
+                # group i is held out if the running share passes a whole number there
+                held[part] = np.floor((number + 1) * self.calibration_share) > np.floor(number * self.calibration_share)
+                if not held[part].any():
+                    held[part] = number == number.max()
+                by.add("session" if whole else "cycle")
             if not held[rows].any():
-                held[rows] = number == number.max()
-            by.add("session" if whole else "cycle")
+                have = len(np.unique(index.cycle[rows]))
+                raise NotEnoughData(f"learning {domain} and a threshold", needed=2, have=have, unit="healthy cycles")
         self.held_out_by_ = " or ".join(sorted(by, reverse=True))
         train = windows[~held & ~touching(index, held)]
         if not (train.index.label != "anomalous").any():

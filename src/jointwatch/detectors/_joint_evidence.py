@@ -86,7 +86,10 @@ class Evidence:
             raw_=np.concatenate([self.raw_[kept], added.raw_]),
             index_=Index.concatenate([self.index_.take(kept), added.index_]),
         )
-        return both.measured_on(np.ones(len(both.index_), bool))
+        known = both.index_.label == "normal"
+        if known.sum() < 2:
+            raise NotEnoughData("a unit's own past", needed=2, have=1, unit="healthy cycles of one unit")
+        return both.measured_on(np.ones(len(known), bool))
 
     def measured_on(self, rows: np.ndarray) -> Self:
         """A copy whose common part and scale come from these rows of its own alone; the baselines stay as they are."""
@@ -147,7 +150,7 @@ class Evidence:
             if signal == "position":
                 continue
             places = np.clip(self._of(relative, signal, "place "), -_FAR, _FAR)
-            columns.append(places.reshape(*places.shape[:2], _PARTS, -1).mean(axis=3))
+            columns.append(places.reshape(*places.shape[:2], _PARTS, places.shape[2] // _PARTS).mean(axis=3))
             square = np.log(np.mean(places**2, axis=2) + 0.05)
             columns.append(np.stack([square, np.log(np.abs(places).max(axis=2) + 0.2)], axis=2))
         return np.concatenate(columns, axis=2)

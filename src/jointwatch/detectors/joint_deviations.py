@@ -50,8 +50,8 @@ class JointDeviations(Detector):
     Attributes
     ----------
     features_ : the fitted transformer. evidence_ : what is known of each domain, see `Evidence`.
-    rows_, fault_, own_, unit_ : (row, 2 x evidence) of joints that `rule_` was learned from; fault ("" = healthy),
-    domain and unit of each.
+    learned_ : `evidence` (row, 2 x evidence) of joints that `rule_` was learned from; `fault` ("" = healthy), `domain`,
+    `unit` and `cycle` of each.
     rule_ : `FaultDirections`, None without anomalous cycles.
     healthy_ : domain -> mean and spread of both scores over healthy cycles.
 
@@ -87,8 +87,7 @@ class JointDeviations(Detector):
         self.features_.fit(windows)
         self.evidence_: dict[str, Evidence] = {}
         self.healthy_: dict[str, list[float]] = {}
-        self.rows_ = np.empty((0, 0))
-        self.fault_, self.own_, self.unit_ = (np.empty(0, np.str_) for _ in range(3))
+        self.learned_: dict[str, np.ndarray] = {}
         for domain in np.unique(windows.index.domain):
             self._learn(windows[windows.index.domain == domain], str(domain))
         self._rule()
@@ -101,9 +100,10 @@ class JointDeviations(Detector):
         ----------
         target : healthy cycles of every unit that comes in, two sessions of each or more. All are taken as healthy but
             those that `labelled` calls anomalous; their own labels are not looked at.
-        labelled : cycles with labels, of units that are in `target` or known. They join those of all other domains.
+        labelled : cycles with labels, of domains that are in `target` and units that are there or known. They join all
+            others that were learned; a cycle that was learned before is learned anew.
 
-        Errors: `UsageError` for labelled cycles of a domain or unit of which nothing is known.
+        Errors: `UsageError` for labelled cycles of a domain that is not in `target`, or of a unit without a baseline.
         """
         target = self._checked(target)
         target = replace(target, index=replace(target.index, label=np.full(len(target), "normal")))
@@ -128,18 +128,19 @@ class JointDeviations(Detector):
         are no further ones. Each is held against its unit's *other* sessions and judged by what other units show: the
         rule, what joints have in common, scale and level of the evidence (the spread that single figures are divided
         by is that of all). Of a single unit other sessions stand for other units; where all labels are of the units
-        left out, the rule is that of all."""
-        evidence = self.evidence_[domain]
+        left out the rule is that of all, and so is everything where there is no other session."""
+        evidence = self._known(domain)
         index = evidence.index_
         normal = index.label == "normal"
         group = index.unit if len(np.unique(index.unit[normal])) > 1 else index.unit_session
         scores = np.zeros(len(index))
-        for part in np.array_split(np.unique(group[normal]), _FOLDS):
+        groups = np.unique(group[normal])
+        for part in np.array_split(groups, min(_FOLDS, len(groups))):
             out = np.isin(group, part)
             less = copy.copy(self)
             if (normal & ~out).sum() > 1:
                 less.evidence_ = {domain: evidence.measured_on(~out)}
-                elsewhere = (self.own_ != domain) | ~np.isin(self.unit_, index.unit[out])
+                elsewhere = (self.learned_["domain"] != domain) | ~np.isin(self.learned_["unit"], index.unit[out])
                 less.rule_ = self._directions(elsewhere) or self.rule_
                 less.healthy_ = {domain: less._level(domain, normal & ~out)}
             scores[out] = less.score_evidence(less.evidence_[domain].crossed(out), domain)
@@ -151,7 +152,7 @@ class JointDeviations(Detector):
 
     def blamed(self, windows: Windows) -> np.ndarray:
         """(window,) number of the joint that is furthest from healthy."""
-        found: np.ndarray = self.numbers_[self._joints(self._checked(windows)).argmax(axis=1)]
+        found: np.ndarray = self._numbers[self._joints(self._checked(windows)).argmax(axis=1)]
         return found
 
     def _learn(self, healthy: Windows, domain: str, labelled: Windows | None = None) -> None:
@@ -164,31 +165,30 @@ class JointDeviations(Detector):
         self.evidence_[domain] = evidence
         mine = np.isin(evidence.index_.unit, index.unit)
         parts = [(evidence.crossed(mine), evidence.index_.take(mine))]
+        if labelled is not None:
+            labelled = labelled[~np.isin(labelled.index.cycle, evidence.index_.cycle)]
         if labelled is not None and len(labelled):
             parts.append((evidence.transform(self.features_.transform(labelled), labelled.index), labelled.index))
-        keep = (self.own_ != domain) | ~np.isin(self.unit_, index.unit)
-        width = 2 * evidence.raw_.shape[-1]
-        rows, fault, unit = [self.rows_[keep].reshape(-1, width)], [self.fault_[keep]], [self.unit_[keep]]
-        for table, of in parts:
-            name, used = _joint_labels(of, evidence, table)
-            rows.append(_doubled(table[used]))
-            fault.append(name[used])
-            unit.append(np.broadcast_to(of.unit[:, None], used.shape)[used])
-        self.rows_ = np.concatenate(rows).astype(np.float32)
-        self.fault_, self.unit_ = np.concatenate(fault), np.concatenate(unit)
-        count = len(self.fault_) - int(keep.sum())
-        self.own_ = np.concatenate([self.own_[keep], np.full(count, domain)])
+        more = [_rows_of(*part, evidence, domain) for part in parts]
+        if self.learned_:
+            known = self.learned_
+            again = np.isin(known["cycle"], np.concatenate([of.cycle for _, of in parts]))
+            health = (known["fault"] == "") & np.isin(known["unit"], index.unit)  # told anew; faults stay known
+            keep = (known["domain"] != domain) | ~(again | health)
+            more.insert(0, {name: column[keep] for name, column in known.items()})
+        self.learned_ = {name: np.concatenate([part[name] for part in more]) for name in more[0]}
 
     def _rule(self) -> None:
         """Directions from all rows; then the healthy level of every domain."""
-        self.rule_ = self._directions(np.ones(len(self.own_), bool))
+        self.rule_ = self._directions(np.ones(len(self.learned_["fault"]), bool))
         for domain, evidence in self.evidence_.items():
             self.healthy_[domain] = self._level(domain, evidence.index_.label == "normal")
 
     def _directions(self, rows: np.ndarray) -> FaultDirections | None:
         """From these rows; None if they do not hold both healthy and faulty ones."""
-        healthy = self.fault_[rows] == ""
-        return None if healthy.all() or not healthy.any() else FaultDirections.of(self.rows_[rows], self.fault_[rows])
+        fault = self.learned_["fault"][rows]
+        one_kind = (fault == "").all() or (fault != "").all()
+        return None if one_kind else FaultDirections.of(self.learned_["evidence"][rows], fault)
 
     def _level(self, domain: str, normal: np.ndarray) -> list[float]:
         """Mean and spread of both scores over these healthy cycles of a domain's evidence."""
@@ -207,17 +207,21 @@ class JointDeviations(Detector):
     def _tables(self, windows: Windows) -> Iterator[tuple[np.ndarray, str, np.ndarray]]:
         """Rows of each domain, its name, and their evidence."""
         for domain in np.unique(windows.index.domain).tolist():
-            if domain not in self.evidence_:
-                raise UsageError(
-                    f"nothing is known of {domain}; adapt with healthy cycles of it. Known: {', '.join(self.evidence_)}"
-                )
+            evidence = self._known(domain)
             rows = np.flatnonzero(windows.index.domain == domain)
             vectors = self.features_.transform(windows[rows])
-            yield rows, domain, self.evidence_[domain].transform(vectors, windows.index.take(rows))
+            yield rows, domain, evidence.transform(vectors, windows.index.take(rows))
+
+    def _known(self, domain: str) -> Evidence:
+        if domain not in self.evidence_:
+            raise UsageError(
+                f"nothing is known of {domain}; adapt with healthy cycles of it. Known: {', '.join(self.evidence_)}"
+            )
+        return self.evidence_[domain]
 
     def _joints(self, windows: Windows) -> np.ndarray:
         """(window, joint) scores in healthy standard deviations; -inf where a robot lacks the joint."""
-        found = np.full((len(windows), len(self.numbers_)), -np.inf)
+        found = np.full((len(windows), len(self._numbers)), -np.inf)
         for rows, domain, table in self._tables(windows):
             found[rows] = self._of_table(table, domain)
         return found
@@ -226,14 +230,14 @@ class JointDeviations(Detector):
         """(window, joint) scores of evidence."""
         level = self.healthy_[domain]
         odds, distance = self._levels(table, domain)
-        known = 0 if self.rule_ is None else np.count_nonzero(self.fault_ != "")
+        known = 0 if self.rule_ is None else np.count_nonzero(self.learned_["fault"] != "")
         share = 1 - (1 - self.distance_share) * known / (known + _FEW)
         both = (1 - share) * (odds - level[0]) / level[1] + share * (distance - level[2]) / level[3]
         there = self.evidence_[domain].there
         return np.where(there | ~there.any(), both, -np.inf)  # where nothing ever varied all joints are alike
 
     @property
-    def numbers_(self) -> np.ndarray:
+    def _numbers(self) -> np.ndarray:
         """(joint,) numbers of the joints."""
         return next(iter(self.evidence_.values())).joints
 
@@ -265,15 +269,21 @@ class JointDeviations(Detector):
         return found
 
 
-def _joint_labels(index: Index, evidence: Evidence, table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(window, joint) fault of the joint, "" = healthy, and which of them are known: of a robot with a faulty joint the
-    others are left out, because they feel it."""
+def _rows_of(table: np.ndarray, index: Index, evidence: Evidence, domain: str) -> dict[str, np.ndarray]:
+    """What `learned_` holds, of cycles of a domain: a row for each joint of a healthy one and for the faulty joint of
+    an anomalous one; the others feel the fault, too."""
     anomalous = index.label == "anomalous"
-    name = np.where(anomalous, np.where(index.fault == "", _UNNAMED, index.fault), "")
     far = evidence.joints[np.where(evidence.there, evidence.distance(table), -1).argmax(axis=1)]
     mine = np.where(index.joint == 0, far, index.joint)[:, None] == evidence.joints
-    used = evidence.there & (~anomalous[:, None] | mine)
-    return np.broadcast_to(name[:, None], used.shape), used
+    cycle, joint = np.nonzero(evidence.there & (~anomalous[:, None] | mine))
+    fault = np.where(anomalous, np.where(index.fault == "", _UNNAMED, index.fault), "")
+    return {
+        "evidence": _doubled(table[cycle, joint]).astype(np.float32),
+        "fault": fault[cycle],
+        "domain": np.full(len(cycle), domain),
+        "unit": index.unit[cycle],
+        "cycle": index.cycle[cycle],
+    }
 
 
 def _doubled(table: np.ndarray) -> np.ndarray:

@@ -136,7 +136,7 @@ class AnomalyDetector(BaseEstimator):
         names = self._detectors()
         chain = Monitor.suited_to(
             recordings,
-            detector=max(names, key=lambda name: 0 if name == AUTO else catalog.load("detectors", name).whole_cycles),
+            detector=max(names, key=_demands),
             strategy="normalisation" if self.strategy == AUTO else self.strategy,
             channels=self.channels,
             kind=self.kind,
@@ -355,6 +355,12 @@ class AnomalyDetector(BaseEstimator):
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "monitor_")
+
+
+def _demands(name: str) -> tuple[bool, int]:
+    """What a detector asks of windows and of their shares; the chain is cut for the one that asks most."""
+    kind = None if name == AUTO else catalog.load("detectors", name)
+    return (False, 0) if kind is None else (kind.compares_units, kind.whole_cycles)
 
 
 def _made(name: str, strategy: Strategy) -> Any:

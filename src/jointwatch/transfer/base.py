@@ -71,7 +71,11 @@ class Strategy(BaseEstimator, ABC):
             raise UsageError(f"{type(self).__name__} must be fitted on a source before it is adapted")
         adapted = copy.deepcopy(self)
         target = without_labels(target)
-        adapted.normaliser_ = adapted.normaliser_.adapt(target)
+        strange = target
+        if getattr(adapted.detector_, "compares_units", False):  # the baselines that it knows are on the known scales
+            strange = target[~np.isin(target.index.domain, adapted.normaliser_.domains_)]
+        if len(strange) or not len(target):
+            adapted.normaliser_ = adapted.normaliser_.adapt(strange)
         adapted._adapt(
             adapted.normaliser_.transform(target),
             None if labelled is None else adapted.normaliser_.transform(labelled),
