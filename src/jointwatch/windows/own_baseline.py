@@ -92,8 +92,8 @@ class OwnBaseline(BaseEstimator):
         unknown = sorted(set(np.unique(names)) - set(self.names_))
         if unknown:
             raise UsageError(
-                f"no healthy baseline is known of {self.by} {', '.join(unknown)}; fit or adapt with some healthy cycles "
-                "of it, and of every other one that is to be judged"
+                f"no healthy baseline is known of {self.by} {', '.join(unknown)}; fit or adapt with some healthy "
+                "cycles of it, and of every other one that is to be judged"
             )
         place = {name: number for number, name in enumerate(self.names_)}
         return self._against(X, self.mean_[[place[name] for name in names]])
