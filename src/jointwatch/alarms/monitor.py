@@ -290,7 +290,7 @@ class Monitor(BaseEstimator):
         """
         index = windows.index
         healthy = index.label != "anomalous"
-        sessions = np.char.add(np.char.add(index.unit, "/"), index.session)
+        sessions = index.unit_session
         within_units = getattr(self.strategy.detector, "compares_units", False)
         held = np.zeros(len(windows), bool)
         by = set()
@@ -397,5 +397,5 @@ class Monitor(BaseEstimator):
     def _persistence(self, index: Index) -> Persistence:
         """Flags count within a session, unless sessions are too short to ever hold n cycles: then across them."""
         k, n = self.persistence
-        _, count = np.unique(np.char.add(np.char.add(index.unit, "/"), index.session), return_counts=True)
+        _, count = np.unique(index.unit_session, return_counts=True)
         return Persistence(k, n, reset_on_session=bool(np.median(count) >= n))

@@ -7,6 +7,8 @@ from typing import Final, Self
 
 import numpy as np
 
+from jointwatch.core.log_probability import logsumexp
+
 __all__ = ["FaultDirections"]
 
 _SHRINK: Final = 0.2  # of the healthy covariance, towards equal spread in all directions
@@ -58,7 +60,4 @@ class FaultDirections:
 
     def odds(self, table: np.ndarray) -> np.ndarray:
         """(...) log-odds of any fault, each as likely as another, of (..., evidence)."""
-        of = table @ self.weight + self.offset
-        top = of.max(axis=-1)
-        found: np.ndarray = top + np.log(np.exp(of - top[..., None]).sum(axis=-1))
-        return found
+        return logsumexp(table @ self.weight + self.offset, axis=-1)

@@ -12,6 +12,7 @@ import numpy as np
 from jointwatch.core import Index, Windows
 from jointwatch.core.errors import UsageError
 from jointwatch.core.estimator import clone
+from jointwatch.core.log_probability import logsumexp
 from jointwatch.detectors._fault_directions import FaultDirections
 from jointwatch.detectors._joint_evidence import Evidence
 from jointwatch.detectors.base import Detector
@@ -256,17 +257,16 @@ class JointDeviations(Detector):
             scores[rows] = self._pooled(joints)
             share = np.exp(_SHARP * (joints - joints.max(axis=1, keepdims=True)))
             square = np.clip(table, -_LIMIT, _LIMIT) ** 2
+            whole, of_signal = np.maximum(square.sum(axis=2), 1e-12), evidence.signal
             for number, signal in enumerate(evidence.names):
-                part = square[..., evidence.signal == number].sum(axis=2) / np.maximum(square.sum(axis=2), 1e-12)
+                part = square[..., of_signal == number].sum(axis=2) / whole
                 for joint, own in enumerate(places):
                     if signal in own:
                         parts[rows, own[signal]] = share[:, joint] * part[:, joint]
         return scores, np.where(windows.presence, parts, 0.0)
 
     def _pooled(self, joints: np.ndarray) -> np.ndarray:
-        top = joints.max(axis=1)
-        found: np.ndarray = top + np.log(np.exp(_SHARP * (joints - top[:, None])).sum(axis=1)) / _SHARP
-        return found
+        return logsumexp(_SHARP * joints, axis=1) / _SHARP
 
 
 def _rows_of(table: np.ndarray, index: Index, evidence: Evidence, domain: str) -> dict[str, np.ndarray]:

@@ -10,6 +10,7 @@ import torch
 
 from jointwatch.core import catalog
 from jointwatch.core.errors import JointwatchError, MissingExtra
+from jointwatch.core.log_probability import logsumexp
 from jointwatch.models.base import Network
 from jointwatch.models.cnn1d import Cnn1d
 from jointwatch.studies._cross_brand_task import Tables, Task, found
@@ -79,8 +80,7 @@ def network_step(name: str, how: str, task: Task, tables: Tables) -> dict[str, A
     healthy = (task.baseline & task.near)[rows]
     level = odds[healthy][:, evidence.there]
     odds = (odds - level.mean()) / max(float(level.std()), 1e-9)
-    top = odds.max(axis=1)
-    score = top + np.log(np.exp(_SHARP * (odds - top[:, None])).sum(axis=1)) / _SHARP
+    score = logsumexp(_SHARP * odds, axis=1) / _SHARP
     judged = task.judged[rows]
     return found(task, score[judged], score[healthy], evidence.joints[odds[judged].argmax(axis=1)], seconds)
 

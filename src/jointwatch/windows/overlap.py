@@ -12,7 +12,7 @@ __all__ = ["touching"]
 def touching(index: Index, held: np.ndarray) -> np.ndarray:
     """(window,) True where a window shares samples with a held one: neighbouring decisions overlap by a window."""
     found = np.zeros(len(index), bool)
-    names = np.char.add(np.char.add(index.unit, "/"), index.session)
+    names = index.unit_session
     for name in np.unique(names):
         rows = np.flatnonzero(names == name)
         kept = rows[held[rows]]
